@@ -1,0 +1,86 @@
+"""A complete ASGI application: the socket, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Unpack
+
+from wsproto_core.autodiscover import base_packages_of, calling_module
+from wsproto_core.errors import ConfigurationError
+from wsproto_core.hub import Hub
+from wsproto_core.problems import Problem
+from wsproto_core.settings import HubOptions, Settings
+
+from wsproto_asgi.connection import run_websocket
+from wsproto_asgi.handshake import Receive, Scope, Send
+
+__all__ = ["WebSocketApp"]
+
+
+class WebSocketApp:
+    """An ASGI application that serves WebSocket connections; run it, or mount it in another one.
+
+    Args:
+        path: where connections are taken; every other path is answered with 404. None takes them everywhere.
+        hub: an existing hub, to share connections with another host; then no options are taken.
+        options: the settings of the hub, see `Settings`.
+
+    Raises:
+        ConfigurationError: a setting that makes no sense.
+    """
+
+    def __init__(self, *, path: str | None = None, hub: Hub | None = None, **options: Unpack[HubOptions]) -> None:
+        if path is not None and not path.startswith("/"):
+            raise ConfigurationError(f"path must begin with a slash: {'/' + path!r}.")
+        if hub is not None and options:
+            raise ConfigurationError(f"With hub= the settings are the hub's own; remove {', '.join(sorted(options))}.")
+        self.path = path
+        self.hub = hub if hub is not None else Hub(Settings.of(options))
+        if hub is None:
+            self.hub.discover(base_packages_of(calling_module()))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, request or lifespan (ASGI 3)."""
+        match scope["type"]:
+            case "websocket" if self._is_here(scope):
+                await run_websocket(self.hub, scope, receive, send)
+            case "websocket":
+                await _answer(scope, receive, send, 404, prefix="websocket.http")
+            case "lifespan":
+                await self._lifespan(receive, send)
+            case "http":
+                await _answer(scope, receive, send, 426 if self._is_here(scope) else 404, prefix="http")
+            case kind:
+                raise RuntimeError(f"WebSocketApp serves websocket connections, not {kind!r}.")
+
+    def _is_here(self, scope: Scope) -> bool:
+        return self.path is None or scope.get("path") == self.path
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            self.hub.start()
+            self.hub.install_signal_handlers()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.hub.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _answer(scope: Scope, receive: Receive, send: Send, status: int, *, prefix: str) -> None:
+    if prefix == "websocket.http":
+        await receive()
+        if "websocket.http.response" not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": 1000, "reason": ""})
+            return
+    detail = "This is a WebSocket endpoint; connect to it with ws:// or wss://." if status == 426 else None
+    document: dict[str, Any] = Problem(detail, status=status).to_dict(instance=scope.get("path"))
+    body = json.dumps(document).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    if status == 426:
+        headers += [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
+    await send({"type": f"{prefix}.response.start", "status": status, "headers": headers})
+    await send({"type": f"{prefix}.response.body", "body": body})

@@ -1,0 +1,139 @@
+"""One ASGI WebSocket connection: the transport that the core writes through, and the loop that reads for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from wsproto_core.closing import CloseCode
+from wsproto_core.hub import Denial, Hub
+from wsproto_core.recipients import Audience
+from wsproto_core.security import NOT_GIVEN
+from wsproto_core.session import Session
+from wsproto_core.transport import ConnectionInfo
+
+from wsproto_asgi.handshake import Receive, Scope, Send, info_from_scope, refuse
+
+__all__ = ["AsgiTransport", "run_websocket"]
+
+_CLOSE_HANDSHAKE: Final = 5.0  # seconds that the other side has to answer our close frame
+
+
+class AsgiTransport:
+    """Writes to an accepted ASGI WebSocket connection.
+
+    Args:
+        info: what the connection told about itself.
+        send: of the connection.
+        reader: the task that reads it; it is let go when a closing handshake is not answered.
+    """
+
+    __slots__ = ("_reader", "_send", "gave_up", "info")
+
+    def __init__(self, info: ConnectionInfo, send: Send, reader: asyncio.Task[Any] | None) -> None:
+        self.info = info
+        self.gave_up = False
+        self._send = send
+        self._reader = reader
+
+    async def send(self, frame: str | bytes) -> None:
+        """Write one frame."""
+        if isinstance(frame, str):
+            await self._send({"type": "websocket.send", "text": frame})
+        else:
+            await self._send({"type": "websocket.send", "bytes": frame})
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a close frame, and stop reading if it is not answered in time."""
+        if self._reader is not None:
+            self._reader.get_loop().call_later(_CLOSE_HANDSHAKE, self._give_up)
+        await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    def finished(self) -> None:
+        """Note that reading has ended by itself."""
+        self._reader = None
+
+    def _give_up(self) -> None:
+        if self._reader is not None:
+            self.gave_up = True
+            self._reader.cancel()
+
+
+async def run_websocket(
+    hub: Hub,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    user_id: object = NOT_GIVEN,
+    connection_id: str | None = None,
+    rooms: Iterable[Audience | str] = (),
+    state: Mapping[str, Any] | None = None,
+    accepted: bool = False,
+) -> None:
+    """Serve one WebSocket connection to its end.
+
+    Args:
+        hub: that it belongs to.
+        scope, receive, send: of the connection (ASGI specification, "WebSocket").
+        user_id: who is behind it, when the host knows; else ``authenticate`` is asked.
+        connection_id: an id of the application's own; by default a random one.
+        rooms: that it is in from the beginning.
+        state: what its state begins with.
+        accepted: whether the connection has been accepted already.
+
+    Raises:
+        TypeError: a user id that is none.
+    """
+    hub.install_signal_handlers()
+    if not accepted:
+        message = await receive()
+        if message["type"] != "websocket.connect":
+            return
+    info = info_from_scope(scope)
+    admission = await hub.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+    if isinstance(admission, Denial):
+        if accepted:
+            await _close_accepted(hub, send, admission, info)
+        else:
+            await refuse(scope, send, admission)
+        return
+    if not accepted:
+        try:
+            await send({"type": "websocket.accept", "subprotocol": admission.subprotocol, "headers": []})
+        except BaseException:
+            hub.release(admission)
+            raise
+    transport = AsgiTransport(info, send, asyncio.current_task())
+    session = hub.open(transport, admission)
+    await _read(session, transport, receive)
+
+
+async def _read(session: Session, transport: AsgiTransport, receive: Receive) -> None:
+    code, reason = int(CloseCode.ABNORMAL), ""
+    take = session.receive
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                text = message.get("text")
+                await take(text if text is not None else message["bytes"])
+            elif message["type"] == "websocket.disconnect":
+                code, reason = message.get("code", CloseCode.NO_STATUS), message.get("reason") or ""
+                return
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not transport.gave_up or task is None or task.uncancel() > 0:
+            raise
+    finally:
+        transport.finished()
+        session.closed(code, reason)
+        await session.finished()
+
+
+async def _close_accepted(hub: Hub, send: Send, denial: Denial, info: ConnectionInfo) -> None:
+    """Refuse a connection that the application has accepted itself: the problem, then the close code."""
+    text = hub.problem_text(denial.problem, info)
+    await send({"type": "websocket.send", "text": text})
+    await send({"type": "websocket.close", "code": denial.close_code, "reason": denial.problem.title})

@@ -1,0 +1,83 @@
+"""An ASGI connection scope as the core sees it, and a refusal as ASGI sends it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import MappingProxyType
+from typing import Any
+
+from wsproto_core.closing import close_reason
+from wsproto_core.codec import split_token
+from wsproto_core.hub import Denial
+from wsproto_core.transport import ConnectionInfo, Headers, TokenSource
+
+__all__ = ["Receive", "Scope", "Send", "info_from_scope", "refuse"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def info_from_scope(scope: Scope) -> ConnectionInfo:
+    """Return what a connection told about itself.
+
+    Args:
+        scope: a websocket connection scope (ASGI specification, "WebSocket Connection Scope").
+    """
+    headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers", ()))
+    offered, token = split_token(scope.get("subprotocols") or ())
+    source: TokenSource | None = "subprotocol" if token is not None else None
+    if token is None:
+        token, source = _authorization(headers)
+    client = scope.get("client")
+    return ConnectionInfo(
+        path=scope.get("path", "/"),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        headers=headers,
+        peer=(client[0], client[1]) if client else None,
+        subprotocols=offered,
+        token=token,
+        source=source,
+        scheme=scope.get("scheme", "ws"),
+        extras=MappingProxyType({"scope": scope}),
+    )
+
+
+async def refuse(scope: Scope, send: Send, denial: Denial) -> None:
+    """Refuse a connection that was not accepted: an HTTP response with the problem, or a plain 403 by the server.
+
+    Args:
+        scope: of the connection; says whether the server can send a response (ASGI, "Websocket Denial Response").
+        send: of the connection.
+        denial: why.
+    """
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": denial.close_code, "reason": close_reason(denial.problem.title)})
+        return
+    problem = denial.problem
+    body = json.dumps(problem.to_dict(instance=scope.get("path")), ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+def _authorization(headers: Headers) -> tuple[str | None, TokenSource | None]:
+    values = headers.get_all("authorization")
+    if len(values) != 1:
+        return None, None
+    scheme, _, credential = values[0].partition(" ")
+    credential = credential.strip()
+    if scheme.lower() == "bearer" and credential:
+        return credential, "bearer"
+    if scheme.lower() == "basic" and credential:
+        try:
+            return base64.b64decode(credential, validate=True).decode(), "basic"
+        except (binascii.Error, UnicodeDecodeError):
+            return None, None
+    return None, None

@@ -1,0 +1,126 @@
+"""Between processes: what one hub publishes, the others that listen for it receive.
+
+The in-memory backplane connects the hubs of one process. ``memory://`` is the private one of a single hub, where there
+is nobody to tell; ``memory://name`` is shared by all hubs of the process that name it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from wsproto_core.errors import ConfigurationError
+
+__all__ = ["Backplane", "MemoryBackplane", "Receiver", "backplane_from"]
+
+Receiver = Callable[[str, bytes], None]
+"""Takes a topic and a message that another hub published; returns at once, from any thread."""
+
+
+@runtime_checkable
+class Backplane(Protocol):
+    """Carries messages between hubs. A process is told only what it listens to."""
+
+    async def start(self, receiver: Receiver) -> None:
+        """Connect; from now on the receiver is called for each message of a topic that is subscribed."""
+        ...
+
+    async def stop(self) -> None:
+        """Disconnect and let everything go."""
+        ...
+
+    async def subscribe(self, topic: str) -> None:
+        """Begin to listen to a topic."""
+        ...
+
+    async def unsubscribe(self, topic: str) -> None:
+        """Stop listening to a topic."""
+        ...
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        """Send a message to every other hub that listens to the topic."""
+        ...
+
+
+class _Bus:
+    """The topics of one name, and who listens."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.listeners: dict[str, dict[MemoryBackplane, Receiver]] = {}
+
+
+_buses: Final[dict[str, _Bus]] = {}
+_buses_lock: Final = threading.Lock()
+
+
+class MemoryBackplane:
+    """Connects the hubs of one process that use the same name.
+
+    Args:
+        name: empty for a hub that is alone.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        with _buses_lock:
+            self._bus = _buses.setdefault(name, _Bus()) if name else _Bus()
+        self._receiver: Receiver | None = None
+
+    async def start(self, receiver: Receiver) -> None:
+        """Take the receiver of this hub."""
+        self._receiver = receiver
+
+    async def stop(self) -> None:
+        """Forget what this hub listens to."""
+        self._receiver = None
+        with self._bus.lock:
+            for topic in [topic for topic, who in self._bus.listeners.items() if self in who]:
+                self._forget(topic)
+
+    async def subscribe(self, topic: str) -> None:
+        """Begin to listen to a topic."""
+        if self._receiver is not None:
+            with self._bus.lock:
+                self._bus.listeners.setdefault(topic, {})[self] = self._receiver
+
+    async def unsubscribe(self, topic: str) -> None:
+        """Stop listening to a topic."""
+        with self._bus.lock:
+            self._forget(topic)
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        """Hand a message to the other hubs that listen to the topic."""
+        with self._bus.lock:
+            receivers = [receiver for who, receiver in self._bus.listeners.get(topic, {}).items() if who is not self]
+        for receiver in receivers:
+            receiver(topic, message)
+
+    def _forget(self, topic: str) -> None:
+        listeners = self._bus.listeners.get(topic, {})
+        listeners.pop(self, None)
+        if not listeners:
+            self._bus.listeners.pop(topic, None)
+
+
+def backplane_from(value: str | Backplane) -> Backplane | None:
+    """Return the backplane that a setting names; None for ``memory://``, where there is nobody to tell.
+
+    Raises:
+        ConfigurationError: a URL of an unknown kind, or an object that is no backplane.
+    """
+    if not isinstance(value, str):
+        if isinstance(value, Backplane):
+            return value
+        raise ConfigurationError(
+            f"backplane must be a URL or an object with the Backplane protocol, not {type(value).__name__}."
+        )
+    parts = urlsplit(value)
+    if parts.scheme == "memory":
+        name = parts.netloc + parts.path
+        return MemoryBackplane(name) if name else None
+    raise ConfigurationError(
+        f"backplane: the scheme {parts.scheme!r} is unknown; this version has memory:// and memory://name."
+    )

@@ -1,0 +1,73 @@
+"""The protocol's own actions (protocol section 6). An application may replace ``health``; ``ws.…`` is reserved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from wsproto_core.context import ActionContext
+from wsproto_core.envelopes import MessageId
+from wsproto_core.events import Event
+from wsproto_core.handlers import bind, read_signature
+from wsproto_core.specs import ActionSpec
+
+__all__ = ["BUILTIN_ACTIONS", "Authenticated", "HealthEvent"]
+
+
+class HealthEvent(Event, register=False):
+    """Says that the server answers."""
+
+    event_name = "health"
+    status: str = "ok"
+
+
+class Authenticated(Event, register=False):
+    """Says who the connection belongs to now."""
+
+    event_name = "ws.authenticated"
+    user_id: Any
+    expires_at: float | None = None
+
+
+class _Token(BaseModel):
+    token: str
+
+
+class _Request(BaseModel):
+    req_id: MessageId
+
+
+async def health() -> HealthEvent:
+    """Ask whether the server answers."""
+    return HealthEvent()
+
+
+async def authenticate(payload: _Token, context: ActionContext[Any]) -> Authenticated:
+    """Say who you are, or renew your credential before it ends."""
+    identity = await context.hub.authenticate_message(context, payload.token)
+    return Authenticated(user_id=identity.user_id, expires_at=identity.expires_at)
+
+
+async def cancel(payload: _Request, context: ActionContext[Any]) -> None:
+    """Stop a request of yours, queued or running."""
+    context.hub.cancel_request(context, payload.req_id)
+
+
+def _spec(name: str, function: Callable[..., Any]) -> ActionSpec:
+    signature = read_signature(function, f"action {name!r}")
+    return ActionSpec(
+        name=name,
+        function=function,
+        signature=signature,
+        run=bind(function, signature),
+        replies=signature.returns,
+        summary=function.__doc__,
+    )
+
+
+BUILTIN_ACTIONS: Final[Mapping[str, ActionSpec]] = {
+    name: _spec(name, function)
+    for name, function in (("health", health), ("ws.authenticate", authenticate), ("ws.cancel", cancel))
+}

@@ -1,0 +1,255 @@
+"""A frame to a validated message, once, from the bytes (protocol sections 1 and 2).
+
+The usual frame takes one pass: pydantic parses it and validates it as the typed envelope of its action, all actions
+being one tagged union. Whatever that pass refuses is looked at again, slowly, to say exactly what is wrong; and a frame
+that may hold a number that JSON does not have is checked before.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, Union
+from urllib.parse import quote
+
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from typing_extensions import TypedDict
+
+from wsproto_core.envelopes import UUID_PATTERN
+from wsproto_core.ids import canonical_uuid
+from wsproto_core.problems import MAX_DETAIL, Problem, shorten
+
+if TYPE_CHECKING:
+    from wsproto_core.registry import Router
+    from wsproto_core.specs import ActionSpec
+
+__all__ = ["Decoder", "Rejected", "json_pointer", "validation_errors"]
+
+_MAX_ERRORS: Final = 20
+_MAX_POINTER: Final = 256
+
+# A float overflows to Infinity with an exponent, or with more than 308 digits.
+_LONG_FRAME: Final = 300
+_DIGIT_RUN: Final = b"0" * _LONG_FRAME
+_DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+# Outside of strings JSON has the letters e, N and I only in exponents, NaN and Infinity. With what numbers are made of
+# taken out, such a letter stands right behind a colon, a comma or a bracket. Text may look so too, as in ", Ira";
+# then the exact expression below decides.
+_NUMBER_PARTS: Final = b"0123456789+-. \t\r\n"
+_SUSPECTS: Final = bytes.maketrans(b",[ENI", b"::eee")
+_ODD_NUMBER: Final = re.compile(rb"[:,\[\s]-?(?:[0-9][0-9.]*[eE]|NaN|Infinity)")
+
+_Id = Annotated[str, StringConstraints(pattern=UUID_PATTERN, to_lower=True)]
+
+
+class Rejected(Exception):
+    """A frame that is no message, or none that any action takes.
+
+    Attributes:
+        problem: what the client is told.
+        req_id: the request that it answers, whenever it could be read.
+    """
+
+    def __init__(self, problem: Problem, req_id: str | None = None) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.req_id = req_id
+
+
+class Decoder:
+    """Turns JSON text into ``(action, msg_id, req_id, payload)``.
+
+    Args:
+        registry: where actions are looked up; later registrations are noticed.
+        builtins: the protocol's own actions; the registry's come first.
+        require_ids: whether ``msg_id`` and ``req_id`` must be there.
+    """
+
+    def __init__(self, registry: Router, builtins: Mapping[str, ActionSpec], *, require_ids: bool = True) -> None:
+        self._registry = registry
+        self._builtins = builtins
+        self._require_ids = require_ids
+        self._version = -1
+        self._lock = threading.Lock()
+        self._actions: dict[str, ActionSpec] = {}
+        self._validate_any: Any = None
+        self._one: dict[str, TypeAdapter[Any]] = {}
+
+    @property
+    def actions(self) -> Mapping[str, ActionSpec]:
+        """Every action that can be called, the protocol's own included."""
+        self.prepare()
+        return self._actions
+
+    def prepare(self) -> None:
+        """Build the validators for the actions that are registered by now; the first message would do it too.
+
+        Raises:
+            Exception: whatever pydantic finds wrong with a payload type.
+        """
+        with self._lock:
+            version = self._registry.version
+            if version == self._version:
+                return
+            actions = {**self._builtins, **self._registry.actions}
+            self._validate_any = _union_validator([self._envelope(spec, Literal[spec.name]) for spec in actions.values()])
+            self._actions = actions
+            self._one = {}
+            self._version = version
+
+    def decode(self, raw: bytes) -> tuple[ActionSpec, str | None, str | None, Any]:
+        """Return the action, the message's id, the request's id and the validated payload.
+
+        Raises:
+            Rejected: with the problem for the client.
+        """
+        if self._registry.version != self._version:
+            self.prepare()
+        odd = raw.translate(_SUSPECTS, _NUMBER_PARTS).find(b":e") >= 0 and _ODD_NUMBER.search(raw) is not None
+        if odd or (len(raw) > _LONG_FRAME and raw.translate(_DIGITS_TO_ZERO).find(_DIGIT_RUN) >= 0):
+            _check_numbers(_parse(raw), raw)
+        try:
+            message = self._validate_any(raw)
+        except ValidationError:
+            return self._look_again(raw)
+        return self._actions[message["action"]], message.get("msg_id"), message.get("req_id"), message.get("payload")
+
+    def _look_again(self, raw: bytes) -> tuple[ActionSpec, str | None, str | None, Any]:
+        document = _parse(raw)
+        if not isinstance(document, dict):
+            raise Rejected(_invalid("A message is one JSON object, with 'msg_id', 'req_id', 'action' and 'payload'."))
+        req_id = canonical_uuid(document.get("req_id"))
+        errors = self._envelope_errors(document)
+        action = document.get("action")
+        if not isinstance(action, str) or not action.strip():
+            errors.append(_error("#/action", "Must be a non-blank string.", "string"))
+            raise Rejected(_invalid_envelope(errors, self._require_ids), req_id)
+        name = action.strip()
+        spec = self._actions.get(name)
+        if "payload" not in document and spec is not None and spec.payload_type is not None:
+            errors.append(_error("#/payload", f"The action '{shorten(name, 64)}' takes a payload object.", "missing"))
+        if errors:
+            raise Rejected(_invalid_envelope(errors, self._require_ids), req_id)
+        if spec is None:
+            detail = f"No WebSocket action is registered under '{shorten(name, 64)}'."
+            raise Rejected(Problem(detail, code="unknown_websocket_action"), req_id)
+        try:
+            payload = self._validator_of(spec).validate_json(raw).get("payload")
+        except ValidationError as error:
+            errors = validation_errors(error, document)
+            raise Rejected(_invalid_payload(errors, error.error_count(), name), req_id) from None
+        return spec, canonical_uuid(document.get("msg_id")), req_id, payload
+
+    def _envelope_errors(self, document: Mapping[str, Any]) -> list[dict[str, str]]:
+        errors = []
+        for member in ("msg_id", "req_id"):
+            if member not in document:
+                if self._require_ids:
+                    errors.append(_error(f"#/{member}", "Must be there: a UUID of 36 characters.", "missing"))
+            elif canonical_uuid(document[member]) is None:
+                errors.append(_error(f"#/{member}", "Must be a UUID of 36 characters.", "uuid"))
+        if "payload" in document and not isinstance(document["payload"], dict):
+            errors.append(_error("#/payload", "Must be an object.", "object"))
+        return errors
+
+    def _validator_of(self, spec: ActionSpec) -> TypeAdapter[Any]:
+        validator = self._one.get(spec.name)
+        if validator is None:
+            validator = self._one[spec.name] = TypeAdapter(self._envelope(spec, str))
+        return validator
+
+    def _envelope(self, spec: ActionSpec, action: Any) -> Any:
+        message_id: Any = _Id if self._require_ids else NotRequired[_Id]
+        payload: Any = NotRequired[dict[str, Any]] if spec.payload_type is None else spec.payload_type
+        # pydantic reads the fields of a TypedDict that is made at run time as it reads those of a written one.
+        return TypedDict(  # type: ignore[operator]
+            "Envelope", {"msg_id": message_id, "req_id": message_id, "action": action, "payload": payload}
+        )
+
+
+def validation_errors(error: ValidationError, document: object) -> list[dict[str, str]]:
+    """Return pydantic's errors as the ``errors`` member of a problem: pointer, detail, code. At most twenty."""
+    return [
+        _error(
+            json_pointer(each["loc"], document),
+            shorten(each["msg"], MAX_DETAIL),
+            each["type"],
+        )
+        for each in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
+    ]
+
+
+def json_pointer(loc: tuple[int | str, ...], document: object) -> str:
+    """Return where an error is as a JSON Pointer in URI fragment form (RFC 6901 section 6).
+
+    pydantic's location also names members of unions and validators, which are nowhere in the document: they are left
+    out. A pointer that would be very long ends where it is still true.
+    """
+    pointer = "#"
+    current = document
+    for position, step in enumerate(loc):
+        if isinstance(current, dict) and isinstance(step, str) and step in current:
+            current = current[step]
+        elif isinstance(current, list) and isinstance(step, int) and 0 <= step < len(current):
+            current = current[step]
+        elif not (position == len(loc) - 1 and isinstance(current, dict) and isinstance(step, str)):
+            continue
+        level = quote(str(step).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@")
+        if len(pointer) + 1 + len(level) > _MAX_POINTER:
+            break
+        pointer = f"{pointer}/{level}"
+    return pointer
+
+
+def _union_validator(envelopes: list[Any]) -> Any:
+    if not envelopes:
+        return TypeAdapter(TypedDict("Envelope", {"action": Literal[""]})).validator.validate_json  # type: ignore[operator]
+    tagged = envelopes[0] if len(envelopes) == 1 else Annotated[Union[tuple(envelopes)], Field(discriminator="action")]
+    return TypeAdapter(tagged).validator.validate_json
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise Rejected(_invalid(f"The message is not valid JSON (RFC 8259): {error}.")) from None
+
+
+def _check_numbers(document: object, raw: bytes) -> None:
+    """Refuse a number that overflows to Infinity, wherever it stands (protocol section 1)."""
+    stack = [document]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, dict):
+            stack.extend(each.values())
+        elif isinstance(each, list):
+            stack.extend(each)
+        elif (isinstance(each, float) and not math.isfinite(each)) or (
+            isinstance(each, int) and each.bit_length() > 1024
+        ):
+            req_id = canonical_uuid(document.get("req_id")) if isinstance(document, dict) else None
+            raise Rejected(_invalid("The message holds a number that is too large for a 64-bit float."), req_id)
+
+
+def _error(pointer: str, detail: str, code: str) -> dict[str, str]:
+    return {"pointer": pointer, "detail": detail, "code": code}
+
+
+def _invalid(detail: str, **extensions: Any) -> Problem:
+    return Problem(detail, code="invalid_websocket_message", **extensions)
+
+
+def _invalid_envelope(errors: list[dict[str, str]], require_ids: bool) -> Problem:
+    ids = "valid UUID 'msg_id' and 'req_id', " if require_ids else ""
+    detail = f"A message must contain {ids}a non-blank 'action' string, and an object 'payload'."
+    return _invalid(detail, errors=errors)
+
+
+def _invalid_payload(errors: list[dict[str, str]], count: int, name: str) -> Problem:
+    first = errors[0]
+    more = f" There are {count} errors in all." if count > 1 else ""
+    detail = f"The payload of '{shorten(name, 64)}' is not valid: {first['pointer']}: {first['detail']}.{more}"
+    return Problem(shorten(detail, MAX_DETAIL), code="invalid_payload", errors=errors)

@@ -1,0 +1,365 @@
+"""The pipeline: from a decoded message over its handler to its events and its end.
+
+Everything that goes wrong on the way becomes one problem for the client, and the connection lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future as ThreadFuture
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import from_json
+
+from wsproto_core.context import ActionContext
+from wsproto_core.decoding import Rejected
+from wsproto_core.encoding import encode_event
+from wsproto_core.envelopes import ActionEnvelope
+from wsproto_core.errors import HandlerSignatureError
+from wsproto_core.events import Emittable, Event, as_audiences, target_of
+from wsproto_core.handlers import HandlerForm, positional_count
+from wsproto_core.ids import new_id
+from wsproto_core.middleware import Next, chain
+from wsproto_core.problems import Problem
+from wsproto_core.recipients import Audience, SupportsAudience, connection
+
+if TYPE_CHECKING:
+    from wsproto_core.hub import Hub
+    from wsproto_core.specs import ActionSpec
+    from wsproto_core.session import Session
+
+__all__ = ["Call", "Dispatcher"]
+
+log = logging.getLogger("wsproto_core.dispatcher")
+
+_THREAD_GRACE = 5.0  # seconds that a connection's next message waits for a thread that was stopped
+
+
+class Call:
+    """One message on its way through the pipeline; what a middleware sees.
+
+    Attributes:
+        action: the action that it calls.
+        session: the connection that it came from.
+        msg_id: names the message; made by the server when the client left it out.
+        req_id: the client's request; None when the client left it out.
+        payload: validated.
+        events: how many events were queued for the asker so far.
+    """
+
+    __slots__ = (
+        "_context", "_raw", "_rejected", "action", "deadline", "ended", "events", "msg_id", "payload", "req_id",
+        "sending", "session", "stop_reason", "task", "thread",
+    )  # fmt: skip
+
+    action: ActionSpec
+
+    def __init__(self, session: Session, raw: bytes) -> None:
+        self.session = session
+        self._raw = raw
+        self._context: ActionContext[Any] | None = None
+        self._rejected: Rejected | None = None
+        self.msg_id: str | None = None
+        self.req_id: str | None = None
+        self.payload: Any = None
+        self.events = 0
+        self.ended = False
+        self.sending = False
+        self.stop_reason: str | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.deadline: asyncio.TimerHandle | None = None
+        self.thread: ThreadFuture[Any] | None = None
+
+    @property
+    def hub(self) -> Hub:
+        """The hub of the connection."""
+        return self.session.hub
+
+    @property
+    def context(self) -> ActionContext[Any]:
+        """The context that the handler gets."""
+        if self._context is None:
+            self._context = ActionContext(self.session, self)
+        return self._context
+
+    @property
+    def envelope(self) -> ActionEnvelope:
+        """The message as it came, with its payload as plain JSON values."""
+        document = from_json(self._raw)
+        return ActionEnvelope(
+            msg_id=cast("str", self.msg_id),
+            req_id=self.req_id,
+            action=self.action.name,
+            payload=document.get("payload", {}),
+        )
+
+    async def emit(
+        self,
+        event: Event | Emittable,
+        to: Audience | SupportsAudience | Iterable[Audience | SupportsAudience] | None = None,
+    ) -> int:
+        """Emit an event in answer to this message; see `ActionContext.emit`."""
+        if self.ended:
+            return 0
+        self.sending = True
+        try:
+            if to is None and isinstance(event, Event) and not target_of(event).audiences:
+                session = self.session
+                encoded = encode_event(event, new_id())
+                if session.hub.observers:
+                    session.hub.observe(encoded, (connection(session.id),))
+                self.events += 1
+                await session.answer(encoded, session.own_members, self.req_id)
+                reached = 1
+            else:
+                reached = await self.session.hub.route(event, as_audiences(to), asker=self)
+        finally:
+            self.sending = False
+        if self.stop_reason is not None:
+            # Asked to stop while it wrote; a half-written frame would have been a hole in the numbering.
+            raise asyncio.CancelledError
+        return reached
+
+    def stop(self, reason: str) -> None:
+        """Stop what runs for this call.
+
+        Args:
+            reason: the code of the problem that ends it, or ``disconnect``.
+        """
+        if self.stop_reason is None and not self.ended:
+            self.stop_reason = reason
+            if self.task is not None and not self.sending:
+                self.task.cancel()
+
+    def reject(self, rejected: Rejected) -> None:
+        """Note that the message is none, so that running the call only says so."""
+        self._rejected = rejected
+        self.req_id = rejected.req_id
+
+    @property
+    def rejected(self) -> Rejected | None:
+        """Why the message is none, if it is none."""
+        return self._rejected
+
+    def __repr__(self) -> str:
+        name = self.action.name if self._rejected is None else None
+        return f"<Call {name!r} req_id={self.req_id}>"
+
+
+class Dispatcher:
+    """Runs calls: middlewares, authorisation, handler, events, end.
+
+    Args:
+        hub: whose registry and workers are used.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._registry = hub.registry
+        self._chains: dict[str, tuple[int, ActionSpec, Next]] = {}
+
+    async def run(self, call: Call) -> None:
+        """Run one call to its end. Raises nothing but a cancellation that comes from outside."""
+        problem: Problem | None = None
+        try:
+            rejected = call.rejected
+            if rejected is not None:
+                problem = rejected.problem
+            else:
+                action = call.action
+                if action.requires is not None or not call.session.authenticated:
+                    await self._authorize(call)
+                if self._registry.has_middlewares or action.middlewares:
+                    await self._chain_of(action)(call)
+                else:
+                    await self._handle(call)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            problem = await self._problem_of(call, error)
+            if problem is None:
+                call.ended = True
+                return
+        call.ended = True
+        await call.session.end(call, problem)
+        if call.thread is not None and not call.thread.done():
+            # It cannot be cancelled, and the connection's messages are to be handled one after the other.
+            await asyncio.wait([asyncio.wrap_future(call.thread)], timeout=_THREAD_GRACE)
+
+    def _chain_of(self, action: ActionSpec) -> Next:
+        version = self._registry.version
+        known = self._chains.get(action.name)
+        if known is None or known[0] != version or known[1] is not action:
+            run = chain((*self._registry.middlewares, *action.middlewares), self._handle)
+            known = self._chains[action.name] = (version, action, run)
+        return known[2]
+
+    async def _handle(self, call: Call) -> int:
+        """Run the handler and emit what it gives; return how many events that were."""
+        action = call.action
+        form = action.signature.form
+        if form is HandlerForm.COROUTINE:
+            result = await action.run(call)
+            return 0 if result is None else await self._emit_result(call, result)
+        if form is HandlerForm.ASYNC_GENERATOR:
+            return await self._emit_async(call, action.run(call))
+        if not action.blocking:
+            result = action.run(call)
+            return 0 if result is None else await self._emit_result(call, result)
+        return await self._run_in_worker(call)
+
+    async def _emit_result(self, call: Call, result: Any) -> int:
+        """Emit what a handler returned: an event, several, or something that gives them."""
+        if isinstance(result, Event):
+            await call.emit(result)
+            return 1
+        if inspect.isawaitable(result):
+            result = await result
+            return 0 if result is None else await self._emit_result(call, result)
+        if isinstance(result, AsyncIterator):
+            return await self._emit_async(call, result)
+        if hasattr(result, "emit"):
+            await call.emit(result)
+            return 1
+        if isinstance(result, Iterable) and not isinstance(result, (str, bytes, dict)):
+            emitted = 0
+            for event in result:
+                await call.emit(_checked_event(call, event))
+                emitted += 1
+            return emitted
+        raise _no_event(call, result)
+
+    async def _emit_async(self, call: Call, events: AsyncIterator[Any]) -> int:
+        emitted = 0
+        try:
+            async for event in events:
+                await call.emit(_checked_event(call, event))
+                emitted += 1
+        finally:
+            close: Callable[[], Awaitable[None]] | None = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+        return emitted
+
+    async def _run_in_worker(self, call: Call) -> int:
+        """Run a plain function in a worker thread; what a generator yields is emitted as it comes."""
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+
+        def work() -> Any:
+            result = call.action.run(call)
+            if not isinstance(result, Iterator):
+                return result
+            emitted = 0
+            for event in result:
+                if call.ended:
+                    break
+                asyncio.run_coroutine_threadsafe(call.emit(_checked_event(call, event)), loop).result()
+                emitted += 1
+            return emitted
+
+        call.thread = self._hub.workers.submit(context.run, work)
+        result = await asyncio.wrap_future(call.thread)
+        if result is None or isinstance(result, int):
+            return result or 0
+        return await self._emit_result(call, result)
+
+    async def _authorize(self, call: Call) -> None:
+        """Refuse who may not run this action."""
+        session = call.session
+        action = call.action
+        if not session.authenticated and action.name not in {"health", "ws.authenticate"}:
+            raise Problem("Send 'ws.authenticate' with a token first.", code="unauthenticated")
+        requires = action.requires
+        if requires is None:
+            return
+        if callable(requires):
+            allowed = requires(call.context)
+            if inspect.isawaitable(allowed):
+                allowed = await allowed
+        else:
+            allowed = session.scopes.issuperset(requires)
+        if not allowed:
+            if session.user_id is None:
+                raise Problem(f"The action '{action.name}' needs a user.", code="unauthenticated")
+            raise Problem(f"You may not use the action '{action.name}'.", code="forbidden")
+
+    async def _problem_of(self, call: Call, error: BaseException) -> Problem | None:
+        """Return what the client is told of an exception; None when nobody is there to be told."""
+        if isinstance(error, asyncio.CancelledError):
+            if call.stop_reason == "disconnect":
+                return None
+            if call.stop_reason is not None:
+                return _stopped(call)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Not us: the loop is being torn down.
+                raise error
+        if isinstance(error, Problem):
+            return error
+        handler = self._exception_handler(type(error))
+        if handler is not None:
+            try:
+                arguments = (error, call.context)[: positional_count(handler)]
+                problem = handler(*arguments)
+                if inspect.isawaitable(problem):
+                    problem = await problem
+                if isinstance(problem, Problem):
+                    return problem
+                error = HandlerSignatureError(
+                    f"The exception handler of {type(error).__name__} returned {type(problem).__name__}, not a Problem."
+                )
+            except Exception as further:
+                error = further
+        return self.internal_error(call, error)
+
+    def internal_error(self, call: Call, error: BaseException) -> Problem:
+        """Log an unforeseen exception, once, and return what the client is told: nothing but that there was one."""
+        msg_id = new_id()
+        session = call.session
+        action = call.action.name if call.rejected is None else None
+        log.error(
+            "internal error in action %r: %s (connection %s, req_id %s, msg_id %s)",
+            action,
+            type(error).__name__,
+            session.id,
+            call.req_id,
+            msg_id,
+            exc_info=error,
+            extra={"connection_id": session.id, "action": action, "req_id": call.req_id, "msg_id": msg_id},
+        )
+        problem = Problem("Something went wrong on the server.", code="internal_error")
+        problem.msg_id = msg_id
+        return problem
+
+    def _exception_handler(self, error: type[BaseException]) -> Callable[..., Any] | None:
+        handlers = self._registry.exception_handlers
+        if handlers:
+            for cls in error.__mro__:
+                if cls in handlers:
+                    return handlers[cls]
+        return None
+
+
+def _stopped(call: Call) -> Problem:
+    if call.stop_reason == "action_timeout":
+        return Problem(f"The action '{call.action.name}' ran past its time limit.", code="action_timeout")
+    if call.stop_reason == "unavailable":
+        return Problem("The server is going away; connect again.", code="unavailable")
+    return Problem("The request was cancelled.", code="cancelled")
+
+
+def _checked_event(call: Call, event: Any) -> Event | Emittable:
+    if isinstance(event, Event) or hasattr(event, "emit"):
+        return cast("Event | Emittable", event)
+    raise _no_event(call, event)
+
+
+def _no_event(call: Call, value: object) -> TypeError:
+    return TypeError(
+        f"The action {call.action.name!r} gave {type(value).__name__}; it may give an Event, several, or None."
+    )

@@ -1,0 +1,178 @@
+"""Events: what the server says. An `Event` is a pydantic model whose fields are the payload."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from wsproto_core.errors import EventDefinitionError
+from wsproto_core.recipients import Audience, SupportsAudience
+
+if TYPE_CHECKING:
+    from wsproto_core.envelopes import EventEnvelope
+
+__all__ = ["NOWHERE", "Emittable", "Event", "Target", "as_audiences", "target_of"]
+
+_HIDDEN_BY_FIELDS = ("to", "emit")
+
+
+@runtime_checkable
+class Emittable(Protocol):
+    """Anything that can say which envelope it is. `Event` is the usual way; this is the contract for the rest."""
+
+    async def emit(self) -> EventEnvelope: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """To whom an event goes.
+
+    Attributes:
+        audiences: in this order; a connection that several of them reach gets the event once, under the first.
+        exclude: ids of connections that do not get it.
+        key: what the ``conflate`` policy keeps the newest of.
+    """
+
+    audiences: tuple[Audience, ...] = ()
+    exclude: frozenset[str] = frozenset()
+    key: str | None = None
+
+
+NOWHERE = Target()
+
+
+def as_audiences(
+    to: Audience | SupportsAudience | Iterable[Audience | SupportsAudience] | None,
+) -> tuple[Audience, ...]:
+    """Return audiences as a tuple, from one of them or several.
+
+    Raises:
+        TypeError: something is no audience; a plain string is ambiguous and refused.
+    """
+    if to is None:
+        return ()
+    if isinstance(to, Audience):
+        return (to,)
+    if isinstance(to, str):
+        raise TypeError(f"An audience is room(…), user(…), connection(…), topic(…) or everyone(), not the text {to!r}.")
+    as_audience = getattr(to, "as_audience", None)
+    if as_audience is not None:
+        return (as_audience(),)
+    if isinstance(to, Iterable):
+        return tuple(audience for each in to for audience in as_audiences(each))
+    raise TypeError(f"An audience is room(…), user(…), connection(…), topic(…) or everyone(), not {type(to).__name__}.")
+
+
+def _excluded(exclude: str | Audience | Iterable[str | Audience]) -> frozenset[str]:
+    if isinstance(exclude, (str, Audience)):
+        exclude = (exclude,)
+    ids = set()
+    for each in exclude:
+        if isinstance(each, Audience) and each.kind != "websocket":
+            raise TypeError(f"exclude= takes connection ids, not a {each.kind} audience.")
+        ids.add(each.id if isinstance(each, Audience) else each)
+    return frozenset(ids)
+
+
+class Event(BaseModel):
+    """Base of all events. Its fields are the payload; its name is on the wire.
+
+    ::
+
+        class Said(Event, name="chat.said"):
+            text: str
+
+        Said(text="hi").to(room("lobby"))
+
+    Class keywords:
+        name: the event's name; without it ``__plugin_name__``, then the class's name.
+        register: False (or ``__register__ = False``) keeps a base class out of the registry.
+        registry: where it is registered, instead of the default registry.
+        replace: True replaces an event of the same name on purpose.
+
+    Raises:
+        EventDefinitionError: a field is called ``to`` or ``emit``.
+        DuplicateNameError: the name is taken in this registry.
+    """
+
+    # Infinity would become null, silently; as a constant it is seen and refused (see `encoding`).
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    # Not a field and not a private attribute: those cost a third of the time it takes to make an event.
+    __slots__ = ("_wsproto_target",)
+
+    event_name: ClassVar[str]
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        super().__init_subclass__()
+        for field in _HIDDEN_BY_FIELDS:
+            if field in inspect.get_annotations(cls):
+                raise EventDefinitionError(
+                    f"{cls.__qualname__}.{field} would hide Event.{field}(). Give the field another name and the "
+                    f'payload its own: {field}_: … = Field(alias="{field}").'
+                )
+
+    @classmethod
+    def __pydantic_init_subclass__(
+        cls,
+        *,
+        name: str | None = None,
+        register: bool = True,
+        registry: Any = None,
+        replace: bool = False,
+        **_: Any,
+    ) -> None:
+        from wsproto_core.registry import registry_or_default
+        from wsproto_core.specs import name_of_class
+
+        if not register or not cls.__dict__.get("__register__", True):
+            return
+        cls.event_name = name_of_class(cls, name)
+        registry_or_default(registry).add_event(cls, replace=replace)
+
+    def to(
+        self,
+        *audiences: Audience | SupportsAudience,
+        exclude: str | Audience | Iterable[str | Audience] = (),
+        key: str | None = None,
+    ) -> Self:
+        """Return a copy that is addressed to these audiences.
+
+        Args:
+            audiences: `room`, `user`, `connection`, `topic`, `everyone`, or an `Audience` of a kind of your own.
+            exclude: connection ids that do not get it, for example ``context.connection_id``.
+            key: what the ``conflate`` policy of a slow consumer keeps the newest of.
+        """
+        addressed = copy.copy(self)
+        object.__setattr__(addressed, "_wsproto_target", Target(as_audiences(audiences), _excluded(exclude), key))
+        return addressed
+
+    async def emit(self) -> EventEnvelope:
+        """Return the event envelope, without what only the delivery can know.
+
+        Raises:
+            MissingAudienceError: the event has no audience yet; inside a handler it goes to the asker by itself.
+        """
+        from wsproto_core.envelopes import EventEnvelope
+        from wsproto_core.errors import MissingAudienceError
+
+        audiences = target_of(self).audiences
+        if not audiences:
+            raise MissingAudienceError(f"{type(self).__name__} has no audience; say .to(room(…)) or .to(user(…)).")
+        return EventEnvelope(
+            event=self.event_name,
+            recipient=audiences[0].kind,
+            recipient_id=audiences[0].id,
+            payload=self.model_dump(mode="json", by_alias=True),
+        )
+
+
+def target_of(event: Event) -> Target:
+    """Return to whom an event was addressed with ``.to(…)``; `NOWHERE` when it was not."""
+    target: Target = getattr(event, "_wsproto_target", NOWHERE)
+    return target

@@ -1,0 +1,104 @@
+"""Who listens to what in this process. Safe from any thread; what is returned is a copy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from wsproto_core.recipients import Audience, user
+
+if TYPE_CHECKING:
+    from wsproto_core.session import Session
+
+__all__ = ["Index"]
+
+
+class Index:
+    """Connections by id, and their subscriptions by topic."""
+
+    __slots__ = ("_connections", "_lock", "_topics", "connections")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: dict[str, Session] = {}
+        self._topics: dict[str, dict[Session, Audience]] = {}
+        self.connections: Mapping[str, Session] = MappingProxyType(self._connections)
+
+    @property
+    def topic_count(self) -> int:
+        """How many topics somebody listens to."""
+        return len(self._topics)
+
+    def add(self, session: Session) -> None:
+        """Take a connection in, and subscribe it to its user's topic."""
+        with self._lock:
+            self._connections[session.id] = session
+        self.identify(session)
+
+    def identify(self, session: Session) -> str | None:
+        """Subscribe a connection to the topic of its user; return that if it is the first of this process."""
+        if session.user_id is None:
+            return None
+        audience = user(session.user_id)
+        name = audience.topic
+        assert name is not None
+        return name if self.join(session, name, audience) else None
+
+    def join(self, session: Session, name: str, audience: Audience) -> bool:
+        """Subscribe a connection; say whether it is the first of this process."""
+        with self._lock:
+            if session.id not in self._connections:
+                return False
+            members = self._topics.get(name)
+            first = members is None
+            if members is None:
+                members = self._topics[name] = {}
+            members[session] = audience
+            if session.topics is None:
+                session.topics = {}
+            session.topics[name] = audience
+            return first
+
+    def leave(self, session: Session, name: str) -> bool:
+        """Unsubscribe a connection; say whether it was the last of this process."""
+        with self._lock:
+            if session.topics is None or session.topics.pop(name, None) is None:
+                return False
+            return self._drop(session, name)
+
+    def remove(self, session: Session) -> list[str]:
+        """Let a connection go; return the topics that nobody of this process listens to any more.
+
+        The session keeps its own list, for ``on_disconnect``.
+        """
+        with self._lock:
+            if self._connections.get(session.id) is session:
+                del self._connections[session.id]
+            return [name for name in session.topics or () if self._drop(session, name)]
+
+    def members(self, name: str) -> list[Session]:
+        """Return who listens to a topic."""
+        with self._lock:
+            return list(self._topics.get(name, ()))
+
+    def own_topics(self, session: Session) -> list[str]:
+        """Return what a connection listens to."""
+        with self._lock:
+            return list(session.topics or ())
+
+    def rooms(self) -> list[str]:
+        """Return the names of the rooms that somebody is in."""
+        with self._lock:
+            first_members = [next(iter(members.values())) for members in self._topics.values()]
+        return [audience.id for audience in first_members if audience.kind == "room"]
+
+    def _drop(self, session: Session, name: str) -> bool:
+        members = self._topics.get(name)
+        if members is None or members.pop(session, None) is None:
+            return False
+        if members:
+            return False
+        del self._topics[name]
+        return True

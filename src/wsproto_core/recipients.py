@@ -1,0 +1,102 @@
+"""Whom an event is for: connections, users, rooms, topics, everyone, and the application's own kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from wsproto_core.topics import check_topic, escape_level, name_text
+
+__all__ = [
+    "BUILTIN_KINDS",
+    "Audience",
+    "RecipientResolver",
+    "SupportsAudience",
+    "connection",
+    "everyone",
+    "room",
+    "topic",
+    "user",
+]
+
+BUILTIN_KINDS: Final = frozenset({"websocket", "user", "room", "topic", "everyone"})
+
+RecipientResolver = Callable[[str], Iterable[str] | Awaitable[Iterable[str]]]
+"""Turns a recipient id into the ids of the connections that it stands for, at this moment, in this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A logical audience: what an event envelope names as ``recipient`` and ``recipient_id`` (protocol section 3).
+
+    Attributes:
+        kind: ``websocket``, ``user``, ``room``, ``topic``, ``everyone``, or a kind registered with `recipient`.
+        id: which one of that kind.
+    """
+
+    kind: str
+    id: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", name_text(self.kind, "The kind of an audience"))
+        object.__setattr__(self, "id", name_text(self.id, f"The id of a {self.kind!r} audience"))
+
+    @property
+    def topic(self) -> str | None:
+        """The topic that this audience is another name for, or None when it has to be resolved."""
+        if self.kind == "room":
+            return f"room/{escape_level(self.id)}"
+        if self.kind == "user":
+            return f"user/{escape_level(self.id)}"
+        if self.kind == "topic":
+            return self.id
+        return None
+
+
+class SupportsAudience(Protocol):
+    """Anything that can say which audience it is."""
+
+    def as_audience(self) -> Audience: ...
+
+
+def connection(connection_id: str) -> Audience:
+    """Address one connection by its id.
+
+    Raises:
+        InvalidTopicError: the id is empty or no text.
+    """
+    return Audience("websocket", connection_id)
+
+
+def user(user_id: int | str | UUID) -> Audience:
+    """Address every connection of a user. 42, "42" and a UUID's text are one user (protocol section 7).
+
+    Raises:
+        InvalidTopicError: the id is empty or not an int, a str or a UUID.
+    """
+    return Audience("user", name_text(user_id, "A user id"))
+
+
+def room(name: int | str | UUID) -> Audience:
+    """Address everyone who joined a room. Any non-empty text is a room name.
+
+    Raises:
+        InvalidTopicError: the name is empty or not a str, an int or a UUID.
+    """
+    return Audience("room", name_text(name, "A room name"))
+
+
+def topic(name: str) -> Audience:
+    """Address everyone who subscribed to a topic.
+
+    Raises:
+        InvalidTopicError: the name is no valid topic name, or below a reserved first level (protocol section 7).
+    """
+    return Audience("topic", check_topic(name))
+
+
+def everyone() -> Audience:
+    """Address all connections. Only where the application set ``allow_broadcast=True``."""
+    return Audience("everyone", "*")

@@ -1,0 +1,590 @@
+"""One connection: its inbox, its outbox, its numbering, and its end, which comes once.
+
+A frame is handled when it comes, eagerly, unless one before it still runs: then it waits in the inbox, and while the
+inbox is full the host does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Coroutine
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
+
+from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
+from wsproto_core.context import ActionContext
+from wsproto_core.decoding import Rejected
+from wsproto_core.dispatcher import Call
+from wsproto_core.encoding import EncodedEvent, encode_json, json_text, recipient_members
+from wsproto_core.errors import UnserializableEventError
+from wsproto_core.ids import new_id
+from wsproto_core.outbox import Outbox
+from wsproto_core.problems import Problem
+from wsproto_core.recipients import Audience, connection, room, topic
+from wsproto_core.tasks import running_loop, start_eagerly
+from wsproto_core.topics import unescape_level
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from wsproto_core.codec import Codec
+    from wsproto_core.hub import Admission, Hub
+    from wsproto_core.security import Identity, UserId
+    from wsproto_core.transport import ConnectionInfo, Transport
+
+__all__ = ["Session"]
+
+log = logging.getLogger("wsproto_core.session")
+
+# The reader gives way after so many frames, or so many seconds, of work that never waited.
+_BURST_FRAMES: Final = 32
+_BURST_SECONDS: Final = 0.005
+# A handler that was stopped has so many seconds to clean up before its end is sent without it.
+_STOP_GRACE: Final = 1.0
+# The closing handshake, and the hooks and handlers of a connection that has ended.
+_CLOSE_SECONDS: Final = 5.0
+
+
+class _Life(Enum):
+    OPEN = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+class Session:
+    """One connection. Made by `Hub.open`; used by the host through `receive`, `closed` and `finished`.
+
+    Attributes:
+        hub: that it belongs to.
+        id: of the connection.
+        info: what it told about itself.
+        user_id: who is behind it; None is anonymous.
+        scopes: what the user's credential allows.
+        authenticated: False until a connection that authenticates later has done so.
+        negotiated: whether the client opted in to section 5 of the protocol.
+        close_code, close_reason: how it ended; None before.
+    """
+
+    __slots__ = (
+        "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gone", "_held", "_inbox", "_inbox_bytes", "_life",
+        "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state", "_transport",
+        "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes", "topics", "user_id",
+    )  # fmt: skip
+
+    def __init__(self, hub: Hub, transport: Transport, admission: Admission, loop: asyncio.AbstractEventLoop) -> None:
+        self.hub = hub
+        self.id = admission.connection_id
+        self.info: ConnectionInfo = admission.info
+        self.negotiated = admission.codec.subprotocol is not None
+        self.authenticated = True
+        self.user_id: UserId | None = None
+        self.scopes: frozenset[str] = frozenset()
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self.topics: dict[str, Audience] | None = None
+        self._state = admission.state
+        self._codec: Codec = admission.codec
+        self._transport = transport
+        self._loop = loop
+        self._outbox = Outbox(transport, hub.limits, self, loop)
+        self._own_members: str | None = None
+        self._seq = 0
+        self._life = _Life.OPEN
+        self._serial: Call | asyncio.Task[Any] | None = None
+        self._beside: dict[str, list[Call]] | None = None
+        self._held: Call | None = None
+        self._inbox: deque[str | bytes | Call] | None = None
+        self._inbox_bytes = 0
+        self._room: asyncio.Future[None] | None = None
+        self._requests: dict[str, Call] | None = {} if self.negotiated else None
+        self._burst = 0
+        self._burst_seconds = 0.0
+        self._gone: asyncio.Future[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+
+    async def receive(self, frame: str | bytes) -> None:
+        """Take one frame; return once it is handled or queued, which is the backpressure.
+
+        Args:
+            frame: a text frame as str, a binary frame as bytes.
+        """
+        if self._life is not _Life.OPEN:
+            return
+        maximum = self.hub.limits.max_message_bytes
+        if maximum is not None and len(frame) * 4 > maximum and _size(frame) > maximum:
+            await self._refuse_size(maximum)
+            return
+        if self._requests is None:
+            item: str | bytes | Call = frame
+        else:
+            item = self._accept_request(self._decode(frame))
+            if item.rejected is None and item.action.name == "ws.cancel":
+                self._launch(item, beside=True)
+                return
+        if self._serial is not None or self._held is not None or self._inbox:
+            await self._queue(item, len(frame))
+            return
+        started = time.perf_counter()
+        self._begin(item)
+        self._burst += 1
+        self._burst_seconds += time.perf_counter() - started
+        if self._burst >= _BURST_FRAMES or self._burst_seconds > _BURST_SECONDS:
+            self._burst = 0
+            self._burst_seconds = 0.0
+            await asyncio.sleep(0)
+
+    def closed(self, code: int = CloseCode.ABNORMAL, reason: str = "") -> None:
+        """Note that the connection has ended: cancel what runs, let go of everything, run ``on_disconnect`` once.
+
+        Args:
+            code: how it ended; 1005 or 1006 where there was no close frame.
+            reason: what the close frame said.
+        """
+        if self._life is _Life.CLOSED:
+            return
+        self._life = _Life.CLOSED
+        if self.close_code is None:
+            self.close_code, self.close_reason = code, reason
+        self._outbox.close()
+        self._outbox.stop_writer()
+        self._inbox = None
+        self._wake_reader()
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+        running = self._stop_all("disconnect")
+        self.hub.forget(self)
+        self._ending = self._loop.create_task(self._end(running))
+
+    async def finished(self) -> None:
+        """Wait until the handlers have been let go and ``on_disconnect`` has run."""
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of this connection; another connection may have another."""
+        return self._loop
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A dict that lives as long as the connection and belongs to the application."""
+        if self._state is None:
+            self._state = {}
+        return self._state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages are taken and sent."""
+        return self._life is _Life.OPEN
+
+    @property
+    def own_members(self) -> str:
+        """The recipient members of an event to this connection alone, as JSON text."""
+        if self._own_members is None:
+            self._own_members = recipient_members(connection(self.id))
+        return self._own_members
+
+    @property
+    def rooms(self) -> frozenset[str]:
+        """The names of the rooms that it is in; after its end, those that it was in."""
+        names = (self.topics or {}).values()
+        return frozenset(unescape_level(audience.id) for audience in names if audience.kind == "room")
+
+    async def answer(self, event: EncodedEvent, recipient: str, req_id: str | None = None) -> None:
+        """Send an event that this connection asked for; wait while its outbox is full."""
+        if self._life is not _Life.OPEN:
+            return
+        self._seq += 1
+        await self._outbox.answer(self._codec.encode(event.text(self._seq, recipient, req_id)))
+
+    def push(self, event: EncodedEvent, recipient: str) -> bool:
+        """Send an event that comes from elsewhere, on this connection's loop; say whether it was queued."""
+        if self._life is not _Life.OPEN:
+            return False
+        self._seq += 1
+        return self._outbox.push(self._codec.encode(event.text(self._seq, recipient)))
+
+    def push_raw(self, frame: str | bytes) -> bool:
+        """Send a frame as it is; say whether it was queued."""
+        return self._life is _Life.OPEN and self._outbox.push(frame)
+
+    async def end(self, call: Call, problem: Problem | None) -> None:
+        """Send the end of a call: its problem, or ``ws.complete`` to who opted in to it (protocol section 5)."""
+        if self._life is not _Life.OPEN:
+            return
+        if problem is not None:
+            await self._send_problem(problem, call)
+        elif self.negotiated:
+            await self.answer(
+                EncodedEvent(new_id(), "ws.complete", f'{{"events":{call.events}}}'), self.own_members, call.req_id
+            )
+
+    async def announce(self, name: str, payload: dict[str, Any]) -> None:
+        """Send one of the protocol's own events to who opted in to section 5."""
+        if self.negotiated:
+            await self.answer(EncodedEvent(new_id(), name, encode_json(payload, name)), self.own_members)
+
+    async def join(self, *audiences: Audience | str) -> None:
+        """Join rooms or subscribe to topics; see `ActionContext.join`."""
+        for audience in audiences:
+            await self.hub.join(self, room(audience) if isinstance(audience, str) else audience)
+
+    async def leave(self, *audiences: Audience | str) -> None:
+        """Leave rooms or unsubscribe from topics; see `ActionContext.leave`."""
+        for audience in audiences:
+            await self.hub.leave(self, room(audience) if isinstance(audience, str) else audience)
+
+    async def subscribe(self, *topics: Audience | str) -> None:
+        """Subscribe to topics; see `ActionContext.subscribe`."""
+        await self.join(*(topic(each) if isinstance(each, str) else each for each in topics))
+
+    async def unsubscribe(self, *topics: Audience | str) -> None:
+        """Unsubscribe from topics; see `ActionContext.unsubscribe`."""
+        await self.leave(*(topic(each) if isinstance(each, str) else each for each in topics))
+
+    def cancel_request(self, req_id: str) -> None:
+        """Stop a request of this connection, queued or running (protocol section 6)."""
+        call = (self._requests or {}).get(req_id)
+        if call is not None:
+            self._stop(call, "cancelled")
+
+    def identify(self, identity: Identity) -> None:
+        """Note who is behind the connection, and when that ends."""
+        self.authenticated = True
+        self.user_id = identity.user_id
+        self.scopes = identity.scopes
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if identity.state:
+            self.state.update(identity.state)
+        if identity.expires_at is not None:
+            self._expiry = self._loop.call_later(max(0.0, identity.expires_at - time.time()), self._credential_expired)
+
+    def authenticate_within(self, seconds: float | None) -> None:
+        """Close the connection unless it authenticates in time."""
+        self.authenticated = False
+        if seconds is not None:
+            self._expiry = self._loop.call_later(seconds, self._not_authenticated)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something before the first message, in its place in the order."""
+        task = start_eagerly(work, self._loop)
+        if not task.done():
+            self._serial = task
+            task.add_done_callback(self._started)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection after what is queued has been written; whatever comes from the client is ignored now.
+
+        Called on the connection's own loop; a second close changes nothing.
+        """
+        if self._life is not _Life.OPEN:
+            return
+        self._life = _Life.CLOSING
+        self.close_code, self.close_reason = code, close_reason(reason)
+        self._inbox = None
+        self._wake_reader()
+        self.hub.background(self._close(code, close_reason(reason)), self._loop)
+
+    def close_threadsafe(self, code: int, reason: str) -> None:
+        """Close the connection, from any thread or loop."""
+        if running_loop() is self._loop:
+            self.close(code, reason)
+        else:
+            call_on(self._loop, self.close, code, reason)
+
+    async def close_soon(self, code: int, reason: str) -> None:
+        """Close the connection on behalf of the application; see `ActionContext.close`."""
+        if not is_sendable_close_code(code):
+            raise ValueError(f"{code} cannot be sent as a close code; use 1000 or 3000 to 4999 (RFC 6455 section 7.4).")
+        self.close(code, reason)
+
+    def bridge(self, work: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
+        """Return the work to be awaited; in a thread that has no loop, do it, and return what is done."""
+        if running_loop() is not None:
+            return work
+        done: asyncio.Future[Any] = asyncio.Future(loop=self._loop)
+        result = asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        self._loop.call_soon_threadsafe(done.set_result, result)
+        return done
+
+    async def settle(self, timeout: float | None) -> None:
+        """Let what runs come to its end; after so many seconds stop it, with the problem ``unavailable``."""
+        try:
+            async with asyncio.timeout(timeout):
+                while tasks := self._tasks():
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            if running := self._stop_all("unavailable"):
+                await asyncio.wait(running, timeout=_STOP_GRACE)
+
+    async def gone(self, timeout: float | None) -> None:
+        """Wait until the connection has ended, at most so many seconds."""
+        if self._life is not _Life.CLOSED:
+            if self._gone is None:
+                self._gone = self._loop.create_future()
+            await asyncio.wait([self._gone], timeout=timeout)
+        await self.finished()
+
+    def on_slow_consumer(self, why: str) -> None:
+        """Cut a connection whose client does not read."""
+        log.info("connection %s is closed: %s", self.id, why)
+        self.hub.count("slow_consumers")
+        self._outbox.close()
+        self.close(CloseCode.TRY_AGAIN_LATER, f"Too slow: {why}. Connect again and read faster.")
+
+    def on_write_failed(self, error: Exception) -> None:
+        """Give up a connection that cannot be written to."""
+        log.debug("connection %s cannot be written to", self.id, exc_info=error)
+        self.close(CloseCode.INTERNAL_ERROR, "The connection could not be written to.")
+
+    async def _queue(self, item: str | bytes | Call, size: int) -> None:
+        limits = self.hub.limits
+        if self._inbox is None:
+            self._inbox = deque()
+        self._inbox.append(item)
+        self._inbox_bytes += size
+        while (
+            self._inbox is not None
+            and (len(self._inbox) >= limits.inbox or self._inbox_bytes > limits.inbox_bytes)
+            and self._life is _Life.OPEN
+        ):
+            if self._room is None:
+                self._room = self._loop.create_future()
+            await asyncio.shield(self._room)
+
+    def _wake_reader(self) -> None:
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
+
+    def _advance(self) -> None:
+        """Begin what waits, until something has to be waited for."""
+        began = 0
+        started = time.perf_counter()
+        while self._serial is None and self._life is _Life.OPEN:
+            if self._held is not None:
+                held, self._held = self._held, None
+                self._begin(held)
+            elif self._inbox:
+                item = self._inbox.popleft()
+                if not self._inbox:
+                    self._inbox_bytes = 0
+                elif not isinstance(item, Call):
+                    self._inbox_bytes -= len(item)
+                self._begin(item)
+            else:
+                break
+            if self._held is not None:
+                break
+            began += 1
+            if began >= _BURST_FRAMES or time.perf_counter() - started > _BURST_SECONDS:
+                self._loop.call_soon(self._advance)
+                break
+        self._wake_reader()
+
+    def _begin(self, item: str | bytes | Call) -> None:
+        call = item if isinstance(item, Call) else self._decode(item)
+        if call.stop_reason is not None:
+            # Cancelled while it waited.
+            call.reject(Rejected(Problem("The request was cancelled.", code="cancelled"), call.req_id))
+        if call.rejected is None and call.action.concurrency > 1:
+            running = (self._beside or {}).get(call.action.name, ())
+            if len(running) >= call.action.concurrency:
+                self._held = call
+                return
+            self._launch(call, beside=True)
+        else:
+            self._launch(call, beside=False)
+
+    def _decode(self, frame: str | bytes) -> Call:
+        raw = b""
+        try:
+            try:
+                raw = self._codec.decode(frame)
+            except ValueError as error:
+                raise Rejected(Problem(str(error), code="invalid_websocket_message")) from None
+            action, msg_id, req_id, payload = self.hub.decoder.decode(raw)
+            if self.hub.draining and action.name != "health":
+                raise Rejected(Problem("The server is going away; connect again.", code="unavailable"), req_id)
+        except Rejected as rejected:
+            call = Call(self, raw)
+            call.reject(rejected)
+            return call
+        call = Call(self, raw)
+        call.action = action
+        call.msg_id = msg_id if msg_id is not None else new_id()
+        call.req_id = req_id
+        call.payload = payload
+        return call
+
+    def _accept_request(self, call: Call) -> Call:
+        """Note a request of a client that opted in to section 5; refuse one whose id is in flight."""
+        assert self._requests is not None
+        if call.rejected is None and call.req_id is not None:
+            if call.req_id in self._requests:
+                problem = Problem("A request with this req_id is in flight; use a new one.", code="conflict")
+                call.reject(Rejected(problem, call.req_id))
+            else:
+                self._requests[call.req_id] = call
+        return call
+
+    def _launch(self, call: Call, *, beside: bool) -> None:
+        outbox = self._outbox
+        outbox.eager = True
+        task = start_eagerly(self.hub.dispatcher.run(call), self._loop)
+        outbox.eager = False
+        if task.done():
+            self._ended(call)
+            return
+        if outbox.writing:
+            outbox.watch()
+        call.task = task
+        if beside:
+            if self._beside is None:
+                self._beside = {}
+            self._beside.setdefault(call.action.name, []).append(call)
+        else:
+            self._serial = call
+        if call.rejected is None:
+            timeout = call.action.timeout
+            if timeout is None:
+                timeout = self.hub.limits.action_timeout
+            if timeout is not None and timeout < 1e9:
+                call.deadline = self._loop.call_later(timeout, self._stop, call, "action_timeout")
+        task.add_done_callback(lambda _: self._call_done(call))
+
+    def _call_done(self, call: Call) -> None:
+        if call.deadline is not None:
+            call.deadline.cancel()
+        self._ended(call)
+        self._release(call)
+
+    def _ended(self, call: Call) -> None:
+        if self._requests and call.req_id is not None and self._requests.get(call.req_id) is call:
+            del self._requests[call.req_id]
+
+    def _release(self, call: Call) -> None:
+        """Give a call's place in the order to the next."""
+        if self._serial is call:
+            self._serial = None
+        elif self._beside is not None and call.rejected is None:
+            calls = self._beside.get(call.action.name, [])
+            if call in calls:
+                calls.remove(call)
+            if not calls:
+                self._beside.pop(call.action.name, None)
+        self._advance()
+
+    def _started(self, _: asyncio.Task[Any]) -> None:
+        self._serial = None
+        self._advance()
+
+    def _stop(self, call: Call, reason: str) -> None:
+        if call.ended or call.stop_reason is not None:
+            return
+        call.stop(reason)
+        if call.task is not None and reason != "disconnect":
+            self._loop.call_later(_STOP_GRACE, self._abandon, call)
+
+    def _abandon(self, call: Call) -> None:
+        """Send the end of a call whose handler does not let itself be stopped, and go on without it."""
+        if call.ended or self._life is not _Life.OPEN:
+            return
+        call.ended = True
+        log.warning("action %r of connection %s does not let itself be cancelled", call.action.name, self.id)
+        code = call.stop_reason or "cancelled"
+        self.hub.background(self.end(call, Problem(code=code)), self._loop)
+        self._ended(call)
+        self._release(call)
+
+    def _calls(self) -> list[Call]:
+        calls = [call for calls in (self._beside or {}).values() for call in calls]
+        return [*calls, self._serial] if isinstance(self._serial, Call) else calls
+
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        tasks: list[asyncio.Task[Any]] = [call.task for call in self._calls() if call.task is not None]
+        if isinstance(self._serial, asyncio.Task):
+            tasks.append(self._serial)
+        return tasks
+
+    def _stop_all(self, reason: str) -> list[asyncio.Task[Any]]:
+        tasks = self._tasks()
+        for call in self._calls():
+            self._stop(call, reason)
+        if isinstance(self._serial, asyncio.Task) and reason == "disconnect":
+            self._serial.cancel()
+        return tasks
+
+    async def _refuse_size(self, maximum: int) -> None:
+        problem = Problem(f"A message may have at most {maximum} bytes.", code="message_too_large")
+        await self._outbox.answer(self._codec.encode(self.hub.problem_text(problem, self.info)))
+        self.close(CloseCode.MESSAGE_TOO_BIG, f"A message may have at most {maximum} bytes.")
+
+    async def _send_problem(self, problem: Problem, call: Call) -> None:
+        try:
+            text = self.hub.problem_text(problem, self.info, call.req_id)
+        except UnserializableEventError as error:
+            internal = self.hub.dispatcher.internal_error(call, error)
+            text = self.hub.problem_text(internal, self.info, call.req_id)
+        await self._outbox.answer(self._codec.encode(text))
+
+    async def refuse(self, problem: Problem, code: int) -> None:
+        """Tell a problem that answers no message, and close."""
+        await self._outbox.answer(self._codec.encode(self.hub.problem_text(problem, self.info)))
+        self.close(code, problem.detail or problem.title)
+
+    def _credential_expired(self) -> None:
+        self.close(CloseCode.UNAUTHORIZED, "The credential has expired; connect with a new one.")
+
+    def _not_authenticated(self) -> None:
+        self.close(CloseCode.TIMEOUT, "Not authenticated in time; send ws.authenticate first.")
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._outbox.flushed()
+        except TimeoutError:
+            log.debug("connection %s did not read its last messages", self.id)
+        self._outbox.close()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._transport.close(code, reason)
+        except Exception as error:
+            # The other side is gone, or does not take part in the closing handshake; the host ends it.
+            log.debug("connection %s could not be closed properly", self.id, exc_info=error)
+
+    async def _end(self, running: list[asyncio.Task[Any]]) -> None:
+        if running:
+            await asyncio.wait(running, timeout=_CLOSE_SECONDS)
+        try:
+            async with asyncio.timeout(self.hub.limits.action_timeout):
+                await self.hub.run_on_disconnect(ActionContext(self), self.close_code or 0, self.close_reason or "")
+        except Exception:
+            log.exception("on_disconnect failed for connection %s", self.id)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} user={self.user_id!r} {self._life.name.lower()}>"
+
+
+def call_on(loop: asyncio.AbstractEventLoop, function: Any, *arguments: Any) -> bool:
+    """Call something on another loop, soon; say whether that loop still runs."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _size(frame: str | bytes) -> int:
+    if isinstance(frame, str):
+        # A lone surrogate counts as the three bytes that it would be; it is refused later, with a reason.
+        return len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
+    return len(frame)

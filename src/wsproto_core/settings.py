@@ -1,0 +1,122 @@
+"""The settings of a hub, checked when they are given: the same names on every host."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypedDict
+
+from wsproto_core.autodiscover import DEFAULT_MODULES, check_names
+from wsproto_core.backplane import Backplane, backplane_from
+from wsproto_core.errors import ConfigurationError
+from wsproto_core.limits import Limits
+from wsproto_core.problems import check_problem_type_base_url
+from wsproto_core.recipients import Audience
+from wsproto_core.registry import Registry, Router, default_registry
+from wsproto_core.security import SAME_ORIGIN, AllowedOrigins, Authenticate, OriginPolicy
+
+__all__ = ["HubOptions", "Settings"]
+
+Hook = Callable[..., Any]
+AuthorizeSubscribe = Callable[[Any, Audience], bool | Awaitable[bool]]
+
+
+class HubOptions(TypedDict, total=False):
+    """The keyword arguments that every host takes; see `Settings`."""
+
+    registry: Registry | None
+    problem_type_base_url: str | None
+    autodiscover: bool
+    autodiscover_modules: Iterable[str]
+    autodiscover_packages: Iterable[str]
+    backplane: str | Backplane
+    require_ids: bool
+    allowed_origins: AllowedOrigins
+    authenticate: Authenticate | None
+    authorize_subscribe: AuthorizeSubscribe | None
+    limits: Limits
+    allow_broadcast: bool
+    on_connect: Hook | None
+    on_disconnect: Hook | None
+    install_signal_handlers: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a hub behaves.
+
+    Attributes:
+        registry: what it dispatches from; None is the default registry.
+        problem_type_base_url: what problem type URLs begin with; None makes them ``about:blank``.
+        autodiscover: whether the conventional modules are imported at configuration.
+        autodiscover_modules: their names below a base package.
+        autodiscover_packages: further packages, imported with all their submodules.
+        backplane: a URL (``memory://``, ``memory://name``) or an object with the `Backplane` protocol.
+        require_ids: whether ``msg_id`` and ``req_id`` must be there (protocol section 2).
+        allowed_origins: which pages may connect: `SAME_ORIGIN`, `ANY_ORIGIN` or a list of origins.
+        authenticate: finds out who connects, when the route has not said so.
+        authorize_subscribe: ``(context, audience) -> bool``: asked for every join, also those of server code.
+        limits: what a connection and the process may use.
+        allow_broadcast: whether ``everyone()`` may be used.
+        on_connect: ``(context)``, after the connection is open and before its first message; a `Problem` refuses it.
+        on_disconnect: ``(context, code, reason)``, or fewer of those, once when the connection has ended.
+        install_signal_handlers: whether SIGTERM and SIGINT begin the drain (see `Hub.drain`).
+
+    Raises:
+        ConfigurationError: a value that makes no sense; the message names the setting and the way out.
+    """
+
+    registry: Registry | None = None
+    problem_type_base_url: str | None = None
+    autodiscover: bool = True
+    autodiscover_modules: Iterable[str] = DEFAULT_MODULES
+    autodiscover_packages: Iterable[str] = ()
+    backplane: str | Backplane = "memory://"
+    require_ids: bool = True
+    allowed_origins: AllowedOrigins = SAME_ORIGIN
+    authenticate: Authenticate | None = None
+    authorize_subscribe: AuthorizeSubscribe | None = None
+    limits: Limits = field(default_factory=Limits)
+    allow_broadcast: bool = False
+    on_connect: Hook | None = None
+    on_disconnect: Hook | None = None
+    install_signal_handlers: bool = True
+
+    def __post_init__(self) -> None:
+        if self.registry is None:
+            object.__setattr__(self, "registry", default_registry)
+        elif not isinstance(self.registry, Router):
+            raise ConfigurationError(f"registry must be a Registry, not {type(self.registry).__name__}.")
+        object.__setattr__(self, "problem_type_base_url", check_problem_type_base_url(self.problem_type_base_url))
+        for name in ("autodiscover", "require_ids", "allow_broadcast", "install_signal_handlers"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ConfigurationError(f"{name} must be True or False, not {value!r}.")
+        for name in ("autodiscover_modules", "autodiscover_packages"):
+            object.__setattr__(self, name, check_names(getattr(self, name), name))
+        for name in ("authenticate", "authorize_subscribe", "on_connect", "on_disconnect"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise ConfigurationError(f"{name} must be a function or None, not {type(value).__name__}.")
+        if not isinstance(self.limits, Limits):
+            raise ConfigurationError(f"limits must be a Limits(...), not {type(self.limits).__name__}.")
+        if isinstance(self.allowed_origins, Iterable) and not isinstance(self.allowed_origins, str):
+            object.__setattr__(self, "allowed_origins", tuple(self.allowed_origins))
+        OriginPolicy(self.allowed_origins)
+        backplane_from(self.backplane)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """Make settings of keyword arguments.
+
+        Raises:
+            ConfigurationError: an unknown name, with the one that was probably meant; a value that makes no sense.
+        """
+        known = [each.name for each in fields(cls)]
+        for name in options:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(known)}."
+                raise ConfigurationError(f"There is no setting {name!r}.{hint}")
+        return cls(**options)

@@ -1,0 +1,275 @@
+"""What is known of one action or event handler, read and checked once, at registration."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from pydantic import TypeAdapter
+
+from wsproto_core.errors import ConfigurationError, HandlerSignatureError, RegistrationError, ReservedNameError
+from wsproto_core.events import Event
+from wsproto_core.handlers import Signature, bind, events_in, read_signature
+
+if TYPE_CHECKING:
+    from wsproto_core.context import ActionContext
+    from wsproto_core.dispatcher import Call
+    from wsproto_core.middleware import Middleware
+
+__all__ = [
+    "ActionOptions",
+    "ActionSpec",
+    "EventHandler",
+    "Requirement",
+    "action_spec",
+    "check_name",
+    "check_prefix",
+    "event_handler_spec",
+    "name_of_class",
+]
+
+RESERVED_PREFIX: Final = "ws."
+
+Requirement = Callable[["ActionContext[Any]"], bool | Awaitable[bool]] | Sequence[str]
+"""Who may run an action: a function (sync or async) that says yes or no, or the scopes that are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One action, read once.
+
+    Attributes:
+        name: what the envelope's ``action`` says.
+        function: the handler as it was written.
+        signature: what it wants and gives.
+        run: calls it with what it wants.
+        replies: the event classes that it is documented to answer with.
+        summary, description, tags, deprecated: for the documentation.
+        timeout: seconds; None takes ``Limits.action_timeout``, ``math.inf`` has none.
+        concurrency: how many messages of this action one connection may have running at once; 1 keeps the order.
+        requires: who may run it.
+        blocking: whether a plain function runs in a worker thread.
+        middlewares: run around this action, inside those of the registry.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    signature: Signature
+    run: Callable[[Call], Any] = field(repr=False)
+    replies: tuple[type[Event], ...] = ()
+    summary: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    deprecated: bool = False
+    timeout: float | None = None
+    concurrency: int = 1
+    requires: Requirement | None = None
+    blocking: bool = True
+    middlewares: tuple[Middleware, ...] = ()
+
+    @property
+    def payload_type(self) -> Any:
+        """What the payload is validated as; None when the action takes none."""
+        return self.signature.payload_type
+
+
+class ActionOptions(TypedDict, total=False):
+    """The options of an action, the same for functions and classes; see `Router.action`."""
+
+    reply: type[Event] | Iterable[type[Event]] | None
+    summary: str | None
+    description: str | None
+    tags: Iterable[str]
+    timeout: float | None
+    concurrency: int | None
+    requires: Requirement | None
+    blocking: bool
+    deprecated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventHandler:
+    """Makes an event from what the server was given: see ``Hub.trigger``."""
+
+    name: str
+    function: Callable[..., Any]
+    signature: Signature
+    run: Callable[[Call], Any] = field(repr=False)
+    summary: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def validate(self, payload: Any) -> Any:
+        """Return the payload as the handler takes it.
+
+        Raises:
+            pydantic.ValidationError: it is not what the handler takes.
+        """
+        payload_type = self.signature.payload_type
+        return None if payload_type is None else TypeAdapter(payload_type).validate_python(payload)
+
+
+def action_spec(
+    name: str,
+    function: Callable[..., Any],
+    *,
+    documented: object = None,
+    call: Callable[..., Any] | None = None,
+    names: dict[str, Any] | None = None,
+    reply: type[Event] | Iterable[type[Event]] | None = None,
+    summary: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] = (),
+    timeout: float | None = None,
+    concurrency: int | None = None,
+    requires: Requirement | None = None,
+    blocking: bool = True,
+    deprecated: bool = False,
+) -> ActionSpec:
+    """Read and check an action.
+
+    Args:
+        name: its full name.
+        function: whose signature is read.
+        documented: whose docstring is taken; by default the function's.
+        call: what is called instead of the function, with the same arguments.
+        names: local names that string annotations may use.
+        reply, summary, description, tags, timeout, concurrency, requires, blocking, deprecated: see `Router.action`.
+
+    Raises:
+        HandlerSignatureError, RegistrationError, ConfigurationError.
+    """
+    signature = read_signature(function, f"action {name!r}", names=names)
+    first_line, rest = _docstring(documented or function)
+    return ActionSpec(
+        name=name,
+        function=function,
+        signature=signature,
+        run=bind(call or function, signature),
+        replies=_replies(reply, name) if reply is not None else signature.returns,
+        summary=summary or first_line,
+        description=description or rest,
+        tags=tuple(dict.fromkeys(tags)),
+        deprecated=deprecated,
+        timeout=_check_timeout(timeout, name),
+        concurrency=_check_concurrency(concurrency, name),
+        requires=_check_requires(requires, name),
+        blocking=blocking,
+    )
+
+
+def event_handler_spec(
+    name: str,
+    function: Callable[..., Any],
+    *,
+    names: dict[str, Any] | None = None,
+    summary: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] = (),
+) -> EventHandler:
+    """Read and check an event handler; it runs without a connection.
+
+    Raises:
+        HandlerSignatureError.
+    """
+    signature = read_signature(function, f"event handler {name!r}", names=names)
+    wanted = {*signature.positional, *(wanted for _, wanted in signature.keyword)}
+    if wanted - {"payload", "hub"}:
+        raise HandlerSignatureError(
+            f"event handler {name!r}: it runs without a connection, so it can ask for the payload and the Hub only."
+        )
+    first_line, rest = _docstring(function)
+    return EventHandler(
+        name=name,
+        function=function,
+        signature=signature,
+        run=bind(function, signature),
+        summary=summary or first_line,
+        description=description or rest,
+        tags=tuple(dict.fromkeys(tags)),
+    )
+
+
+def name_of_class(cls: type, name: str | None) -> str:
+    """Return the name that a class registers under: ``name=``, else its ``__plugin_name__``, else its own."""
+    chosen = name if name is not None else cls.__dict__.get("__plugin_name__", cls.__name__)
+    if not isinstance(chosen, str):
+        raise RegistrationError(f"The name of {cls.__qualname__} must be a string, not {type(chosen).__name__}.")
+    return chosen
+
+
+def check_name(prefix: str, name: object, what: str) -> str:
+    """Return the full name of something.
+
+    Raises:
+        RegistrationError: the name is no text, empty, or has white space around.
+        ReservedNameError: it begins with ``ws.``.
+    """
+    if not isinstance(name, str) or not name or name != name.strip():
+        raise RegistrationError(f"The name of an {what} is a non-empty string without white space around, not {name!r}.")
+    name = prefix + name
+    if name.startswith(RESERVED_PREFIX):
+        raise ReservedNameError(f"Names that begin with {RESERVED_PREFIX!r} belong to the protocol, so not {name!r}.")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise RegistrationError(f"The name of an {what} must be valid Unicode.") from None
+    return name
+
+
+def check_prefix(prefix: str) -> str:
+    """Return a prefix.
+
+    Raises:
+        RegistrationError: it is no text, or has white space around.
+    """
+    if not isinstance(prefix, str) or prefix != prefix.strip():
+        raise RegistrationError(f"A prefix is a string without white space around, for example 'chat.', not {prefix!r}.")
+    return prefix
+
+
+def _check_timeout(timeout: float | None, name: str) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout) or timeout <= 0:
+        raise ConfigurationError(f"action {name!r}: timeout is a number of seconds above 0 (math.inf for none).")
+    return float(timeout)
+
+
+def _check_concurrency(concurrency: int | None, name: str) -> int:
+    if concurrency is None:
+        return 1
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+        raise ConfigurationError(f"action {name!r}: concurrency is a whole number from 1, not {concurrency!r}.")
+    return concurrency
+
+
+def _check_requires(requires: Requirement | None, name: str) -> Requirement | None:
+    if requires is None or callable(requires):
+        return requires
+    if isinstance(requires, str):
+        raise ConfigurationError(f"action {name!r}: requires takes a list of scopes: requires=[{requires!r}].")
+    scopes = tuple(requires)
+    if not all(isinstance(scope, str) and scope for scope in scopes):
+        raise ConfigurationError(f"action {name!r}: requires takes a function or a list of scope names.")
+    return scopes
+
+
+def _replies(reply: Any, name: str) -> tuple[type[Event], ...]:
+    replies = events_in(reply)
+    if not replies and isinstance(reply, Iterable):
+        replies = tuple(event for each in reply for event in events_in(each))
+    if not replies:
+        raise RegistrationError(f"action {name!r}: reply takes an Event class or several, not {reply!r}.")
+    return replies
+
+
+def _docstring(documented: object) -> tuple[str | None, str | None]:
+    text = inspect.getdoc(documented) if getattr(documented, "__doc__", None) else None
+    if not text:
+        return None, None
+    first_line, _, rest = text.partition("\n")
+    return first_line.strip() or None, rest.strip() or None

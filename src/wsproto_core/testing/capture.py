@@ -1,0 +1,84 @@
+"""What an application emits, to anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pydantic_core import from_json
+
+from wsproto_core.encoding import EncodedEvent
+from wsproto_core.envelopes import EventEnvelope
+from wsproto_core.events import Event
+from wsproto_core.hub import Hub
+from wsproto_core.recipients import Audience
+
+__all__ = ["Captured", "captured", "find_event"]
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+class Captured(list[EventEnvelope]):
+    """The events that were emitted, in order; one for each audience."""
+
+    def expect(self, event: type[EventT]) -> EventT:
+        """Return the first event of a class.
+
+        Raises:
+            AssertionError: there is none; it shows what there is.
+        """
+        return find_event(self, event)
+
+
+@contextmanager
+def captured(hub: Hub) -> Iterator[Captured]:
+    """Collect what a hub emits, whoever it is for and from whichever thread.
+
+    ::
+
+        with captured(hub) as events:
+            await hub.emit(Said(text="hi"), to=room("lobby"))
+        assert events.expect(Said).text == "hi"
+    """
+    events = Captured()
+
+    def observe(event: EncodedEvent, audiences: tuple[Audience, ...]) -> None:
+        payload = from_json(event.payload)
+        events.extend(
+            EventEnvelope(
+                msg_id=event.msg_id,
+                event=event.name,
+                recipient=audience.kind,
+                recipient_id=audience.id,
+                payload=payload,
+            )
+            for audience in audiences
+        )
+
+    hub.observers.append(observe)
+    try:
+        yield events
+    finally:
+        hub.observers.remove(observe)
+
+
+def find_event(events: Iterable[EventEnvelope], wanted: type[EventT], *, otherwise: object = None) -> EventT:
+    """Return the first event of a class, as that class.
+
+    Args:
+        events: where it is looked for.
+        wanted: the class.
+        otherwise: shown in the error besides the events.
+
+    Raises:
+        AssertionError: there is none; it shows what there is.
+    """
+    came = list(events)
+    for envelope in came:
+        if envelope.event == wanted.event_name:
+            return wanted.model_validate(envelope.payload)
+    shown = "".join(f"\n  event {each.event!r} to {each.recipient} {each.recipient_id!r}: {each.payload}" for each in came)
+    if otherwise is not None:
+        shown += f"\n  problem {otherwise}"
+    raise AssertionError(f"No event {wanted.event_name!r} came, but:{shown or ' nothing'}")

@@ -1,0 +1,249 @@
+"""A client that talks to a hub in memory, through the same pipeline as a real one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar, Unpack
+
+from pydantic_core import from_json, to_json
+
+from wsproto_core.closing import CloseCode
+from wsproto_core.codec import V1_JSON
+from wsproto_core.envelopes import EventEnvelope
+from wsproto_core.events import Event
+from wsproto_core.hub import Denial, Hub
+from wsproto_core.ids import new_id
+from wsproto_core.problems import Problem, ProblemDetails
+from wsproto_core.recipients import Audience
+from wsproto_core.registry import Router
+from wsproto_core.session import Session
+from wsproto_core.settings import HubOptions, Settings
+from wsproto_core.testing.capture import find_event
+from wsproto_core.testing.transport import MemoryTransport
+from wsproto_core.transport import ConnectionInfo, Headers
+
+__all__ = ["Client", "Refused", "Reply", "connect"]
+
+EventT = TypeVar("EventT", bound=Event)
+
+_PATIENCE: Final = 5.0  # seconds until a test that waits for what never comes fails
+
+
+class Refused(Exception):
+    """The connection was refused.
+
+    Attributes:
+        problem: why.
+        close_code: what an accepted connection would have been closed with.
+    """
+
+    def __init__(self, denial: Denial) -> None:
+        super().__init__(str(denial.problem))
+        self.problem: Problem = denial.problem
+        self.close_code = denial.close_code
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one request.
+
+    Attributes:
+        req_id: of the request.
+        events: those that carry it, in order, without ``ws.complete``.
+        problem: that ended it, or None.
+    """
+
+    req_id: str
+    events: list[EventEnvelope] = field(default_factory=list)
+    problem: ProblemDetails | None = None
+
+    def expect(self, event: type[EventT]) -> EventT:
+        """Return the first event of a class.
+
+        Raises:
+            AssertionError: there is none; it shows what came.
+        """
+        return find_event(self.events, event, otherwise=self.problem)
+
+
+class Client:
+    """One connection to a hub, in memory; made by `connect`.
+
+    Attributes:
+        hub: that it is connected to; hand it to `connect` for another connection.
+        transport: what the server writes to; stop reading to see backpressure.
+    """
+
+    def __init__(self, hub: Hub, session: Session, transport: MemoryTransport) -> None:
+        self.hub = hub
+        self.transport = transport
+        self._session = session
+        self._aside: deque[EventEnvelope | ProblemDetails] = deque()
+
+    @property
+    def connection_id(self) -> str:
+        """The id of this connection."""
+        return self._session.id
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state of this connection on the server."""
+        return self._session.state
+
+    @property
+    def rooms(self) -> frozenset[str]:
+        """The rooms that the server has this connection in."""
+        return self._session.rooms
+
+    async def call(self, action: str, payload: Mapping[str, Any] | None = None) -> Reply:
+        """Send a request and wait for its end.
+
+        Args:
+            action: its name.
+            payload: a JSON object.
+
+        Raises:
+            AssertionError: the connection was closed, or no end came within five seconds.
+        """
+        req_id = await self.send(action, payload)
+        events: list[EventEnvelope] = []
+        others: list[EventEnvelope | ProblemDetails] = []
+        try:
+            while True:
+                message = await self._read(f"the end of {action!r}")
+                if message.req_id != req_id:
+                    others.append(message)
+                elif isinstance(message, ProblemDetails):
+                    return Reply(req_id, events, message)
+                elif message.event == "ws.complete":
+                    return Reply(req_id, events)
+                else:
+                    events.append(message)
+        finally:
+            self._aside.extend(others)
+
+    async def send(self, action: str, payload: Mapping[str, Any] | None = None) -> str:
+        """Send a request and do not wait; return its ``req_id``."""
+        req_id = new_id()
+        message = {"msg_id": new_id(), "req_id": req_id, "action": action, "payload": dict(payload or {})}
+        await self.send_raw(to_json(message).decode())
+        return req_id
+
+    async def send_raw(self, frame: str | bytes) -> None:
+        """Send a frame as it is."""
+        await self._session.receive(frame)
+
+    async def receive(self) -> EventEnvelope | ProblemDetails:
+        """Return the next message that no `call` has waited for.
+
+        Raises:
+            AssertionError: the connection was closed, or nothing came within five seconds.
+        """
+        if self._aside:
+            return self._aside.popleft()
+        return await self._read("a message")
+
+    async def expect(self, event: type[EventT]) -> EventT:
+        """Return the next event of a class; what comes before it is passed over.
+
+        Raises:
+            AssertionError: it does not come; shows what came instead.
+        """
+        came: list[EventEnvelope] = []
+        try:
+            while True:
+                message = await self.receive()
+                if isinstance(message, EventEnvelope):
+                    came.append(message)
+                    if message.event == event.event_name:
+                        return event.model_validate(message.payload)
+        except AssertionError:
+            return find_event(came, event)
+
+    async def closed(self) -> tuple[int, str]:
+        """Wait until the server closes the connection; return the code and the reason.
+
+        Raises:
+            AssertionError: it does not within five seconds.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while await self.transport.next_frame() is not None:
+                    pass
+        except TimeoutError:
+            raise AssertionError("The server did not close the connection.") from None
+        return self.transport.close_code or 0, self.transport.close_reason or ""
+
+    async def disconnect(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """End the connection from the client's side, and wait until the server has let go of it."""
+        self._session.closed(code, reason)
+        await self._session.finished()
+
+    async def _read(self, what: str) -> EventEnvelope | ProblemDetails:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                frame = await self.transport.next_frame()
+        except TimeoutError:
+            raise AssertionError(f"Waited {_PATIENCE:g} seconds for {what}.") from None
+        if frame is None:
+            code, reason = self.transport.close_code, self.transport.close_reason
+            raise AssertionError(f"The connection was closed ({code} {reason}) while waiting for {what}.")
+        document = from_json(frame)
+        return EventEnvelope(**document) if "event" in document else ProblemDetails(**document)
+
+
+@asynccontextmanager
+async def connect(
+    target: Router | Hub | None = None,
+    *,
+    user_id: object = None,
+    connection_id: str | None = None,
+    rooms: Iterable[Audience | str] = (),
+    state: Mapping[str, Any] | None = None,
+    path: str = "/ws/",
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Iterable[str] = (V1_JSON,),
+    **options: Unpack[HubOptions],
+) -> AsyncIterator[Client]:
+    """Connect to an application in memory.
+
+    Args:
+        target: a registry, for which a hub is made; or a hub, to be one of its connections. None is the default
+            registry.
+        user_id: who connects; None is anonymous, `NOT_GIVEN` asks ``authenticate``.
+        connection_id, rooms, state: as for ``handle_websocket``.
+        path, headers: of the handshake.
+        subprotocols: what the client offers. `call` needs ``wsproto.v1.json``, which tells the end of an action.
+        options: the settings of the hub that is made.
+
+    Raises:
+        Refused: the connection was refused.
+        TypeError: options for a hub that exists.
+    """
+    if isinstance(target, Hub):
+        if options:
+            raise TypeError(f"The hub has its settings already; remove {', '.join(sorted(options))}.")
+        hub = target
+    else:
+        if target is not None:
+            options["registry"] = target  # type: ignore[typeddict-item]  # a Router dispatches as well in a test
+        hub = Hub(Settings.of(options))
+    info = ConnectionInfo(path=path, headers=Headers(headers or {}), subprotocols=tuple(subprotocols))
+    transport = MemoryTransport(info)
+    admission = await hub.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+    if isinstance(admission, Denial):
+        raise Refused(admission)
+    session = hub.open(transport, admission)
+    client = Client(hub, session, transport)
+    try:
+        if session.negotiated:
+            await client._read("ws.ready")
+        yield client
+    finally:
+        await client.disconnect()
+        if not isinstance(target, Hub):
+            await hub.stop()
