@@ -17,10 +17,10 @@ from pydantic_core import from_json
 
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
-from wsproto_core.encoding import encode_event
+from wsproto_core.encoding import EncodedEvent, encode_payload
 from wsproto_core.envelopes import ActionEnvelope
 from wsproto_core.errors import HandlerSignatureError
-from wsproto_core.events import Emittable, Event, as_audiences, target_of
+from wsproto_core.events import NOWHERE, Emittable, Event, as_audiences
 from wsproto_core.handlers import HandlerForm, positional_count
 from wsproto_core.ids import new_id
 from wsproto_core.middleware import Next, chain
@@ -49,30 +49,28 @@ class Call:
         req_id: the client's request; None when the client left it out.
         payload: validated.
         events: how many events were queued for the asker so far.
+        ended: whether its end was sent; what is emitted later is dropped.
+        rejected: why the message is none, if it is none.
     """
 
-    __slots__ = (
-        "_context", "_raw", "_rejected", "action", "deadline", "ended", "events", "msg_id", "payload", "req_id",
-        "sending", "session", "stop_reason", "task", "thread",
-    )  # fmt: skip
-
+    # Defaults of the class instead of assignments: a Call is made for each message, and few need them.
     action: ActionSpec
+    msg_id: str | None = None
+    req_id: str | None = None
+    payload: Any = None
+    events: int = 0
+    ended: bool = False
+    sending: bool = False
+    stop_reason: str | None = None
+    rejected: Rejected | None = None
+    task: asyncio.Task[None] | None = None
+    deadline: asyncio.TimerHandle | None = None
+    thread: ThreadFuture[Any] | None = None
+    _context: ActionContext[Any] | None = None
 
     def __init__(self, session: Session, raw: bytes) -> None:
         self.session = session
         self._raw = raw
-        self._context: ActionContext[Any] | None = None
-        self._rejected: Rejected | None = None
-        self.msg_id: str | None = None
-        self.req_id: str | None = None
-        self.payload: Any = None
-        self.events = 0
-        self.ended = False
-        self.sending = False
-        self.stop_reason: str | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.deadline: asyncio.TimerHandle | None = None
-        self.thread: ThreadFuture[Any] | None = None
 
     @property
     def hub(self) -> Hub:
@@ -107,13 +105,8 @@ class Call:
             return 0
         self.sending = True
         try:
-            if to is None and isinstance(event, Event) and not target_of(event).audiences:
-                session = self.session
-                encoded = encode_event(event, new_id())
-                if session.hub.observers:
-                    session.hub.observe(encoded, (connection(session.id),))
-                self.events += 1
-                await session.answer(encoded, session.own_members, self.req_id)
+            if to is None and isinstance(event, Event) and event.wsproto_target_ is NOWHERE:
+                await self._answer(event)
                 reached = 1
             else:
                 reached = await self.session.hub.route(event, as_audiences(to), asker=self)
@@ -123,6 +116,16 @@ class Call:
             # Asked to stop while it wrote; a half-written frame would have been a hole in the numbering.
             raise asyncio.CancelledError
         return reached
+
+    def _answer(self, event: Event) -> Awaitable[None]:
+        """Queue an event for the asker alone: the usual answer, so the way there is short."""
+        session = self.session
+        hub = session.hub
+        encoded = EncodedEvent(new_id(), event.event_name, encode_payload(event))
+        if hub.observers:
+            hub.observe(encoded, (connection(session.id),))
+        self.events += 1
+        return session.answer(encoded, session.own_members, self.req_id)
 
     def stop(self, reason: str) -> None:
         """Stop what runs for this call.
@@ -137,16 +140,11 @@ class Call:
 
     def reject(self, rejected: Rejected) -> None:
         """Note that the message is none, so that running the call only says so."""
-        self._rejected = rejected
+        self.rejected = rejected
         self.req_id = rejected.req_id
 
-    @property
-    def rejected(self) -> Rejected | None:
-        """Why the message is none, if it is none."""
-        return self._rejected
-
     def __repr__(self) -> str:
-        name = self.action.name if self._rejected is None else None
+        name = self.action.name if self.rejected is None else None
         return f"<Call {name!r} req_id={self.req_id}>"
 
 
@@ -175,6 +173,13 @@ class Dispatcher:
                     await self._authorize(call)
                 if self._registry.has_middlewares or action.middlewares:
                     await self._chain_of(action)(call)
+                elif action.signature.form is HandlerForm.COROUTINE:
+                    # The usual handler, without the steps that the others need.
+                    result = await action.run(call)
+                    if isinstance(result, Event):
+                        await call.emit(result)
+                    elif result is not None:
+                        await self._emit_result(call, result)
                 else:
                     await self._handle(call)
         except GeneratorExit:
@@ -185,7 +190,8 @@ class Dispatcher:
                 call.ended = True
                 return
         call.ended = True
-        await call.session.end(call, problem)
+        if problem is not None or call.session.negotiated:
+            await call.session.end(call, problem)
         if call.thread is not None and not call.thread.done():
             # It cannot be cancelled, and the connection's messages are to be handled one after the other.
             await asyncio.wait([asyncio.wrap_future(call.thread)], timeout=_THREAD_GRACE)

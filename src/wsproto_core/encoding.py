@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -39,13 +40,12 @@ class EncodedEvent:
         payload: the JSON text of its payload.
     """
 
-    __slots__ = ("_event_member", "msg_id", "name", "payload")
+    __slots__ = ("msg_id", "name", "payload")
 
     def __init__(self, msg_id: str, name: str, payload: str) -> None:
         self.msg_id = msg_id
         self.name = name
         self.payload = payload
-        self._event_member = f',"event":{json_text(name)},'
 
     def text(self, seq: int, recipient: str, req_id: str | None = None) -> str:
         """Return the JSON text for one receiver (protocol section 3).
@@ -55,9 +55,12 @@ class EncodedEvent:
             recipient: the members that `recipient_members` made.
             req_id: the request that it answers, for the connection that asked.
         """
-        request = "" if req_id is None else f'"req_id":"{req_id}",'
+        name = json_text(self.name)
+        if req_id is None:
+            return f'{{"msg_id":"{self.msg_id}","seq":{seq},"event":{name},{recipient},"payload":{self.payload}}}'
         return (
-            f'{{"msg_id":"{self.msg_id}",{request}"seq":{seq}{self._event_member}{recipient},"payload":{self.payload}}}'
+            f'{{"msg_id":"{self.msg_id}","req_id":"{req_id}","seq":{seq},"event":{name},{recipient},'
+            f'"payload":{self.payload}}}'
         )
 
 
@@ -113,6 +116,7 @@ def encode_json(value: Mapping[str, Any], what: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
 def json_text(value: str) -> str:
     """Return a string as JSON text, quotes included."""
     return to_json(value).decode()

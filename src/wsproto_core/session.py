@@ -196,12 +196,12 @@ class Session:
         names = (self.topics or {}).values()
         return frozenset(unescape_level(audience.id) for audience in names if audience.kind == "room")
 
-    async def answer(self, event: EncodedEvent, recipient: str, req_id: str | None = None) -> None:
-        """Send an event that this connection asked for; wait while its outbox is full."""
+    def answer(self, event: EncodedEvent, recipient: str, req_id: str | None = None) -> Awaitable[None]:
+        """Send an event that this connection asked for; awaiting it waits while the outbox is full."""
         if self._life is not _Life.OPEN:
-            return
+            return _nothing()
         self._seq += 1
-        await self._outbox.answer(self._codec.encode(event.text(self._seq, recipient, req_id)))
+        return self._outbox.answer(self._codec.encode(event.text(self._seq, recipient, req_id)))
 
     def push(self, event: EncodedEvent, recipient: str) -> bool:
         """Send an event that comes from elsewhere, on this connection's loop; say whether it was queued."""
@@ -572,6 +572,10 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id} user={self.user_id!r} {self._life.name.lower()}>"
+
+
+async def _nothing() -> None:
+    """Be awaited where there is nothing to do."""
 
 
 def call_on(loop: asyncio.AbstractEventLoop, function: Any, *arguments: Any) -> bool:

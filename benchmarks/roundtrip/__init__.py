@@ -1,0 +1,88 @@
+"""Round trips on a real server: connections that each have one message in flight, on one core of uvicorn."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import report
+from benchmarks.environments import ROOT, Environment, prepare
+from benchmarks.measuring import Figures, interleave
+from benchmarks.servers import Server
+
+ROUNDS = 9
+SECONDS = 0.6
+CONNECTIONS = 50
+TITLE = f"Round trips over uvicorn, {CONNECTIONS} connections, one message in flight each"
+EXPLANATION = (
+    "One worker on one core (websockets-sansio, uvloop, no compression), the load on another. The ratio is to the "
+    "route written by hand without validation, on the same server and in the same environment, round by round. "
+    "Medians, in brackets the lowest and the highest round; more is better, except for the server's CPU time."
+)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """`app` is its module in `benchmarks/servers/apps/`."""
+
+    name: str
+    app: str
+    label: str
+    environment: str = "current"
+    wire: str = "envelope"
+
+
+CONTROLS = {"current": "untyped", "fastws": "untyped_fastws"}
+CONTESTANTS = (
+    Contestant("untyped", "fastapi_untyped", "FastAPI, route by hand, json, no validation"),
+    Contestant("typed", "fastapi_typed", "FastAPI, route by hand, typed with pydantic"),
+    Contestant("ours", "fastapi_ours", "**wsproto-core on FastAPI**"),
+    Contestant("beeflow", "fastapi_beeflow", "beeflow-websocket on FastAPI"),
+    Contestant("asgi_echo", "asgi_echo", "plain ASGI, echo", wire="echo"),
+    Contestant("asgi_typed", "asgi_typed", "plain ASGI by hand, typed with pydantic"),
+    Contestant("asgi_ours", "asgi_ours", "**wsproto-core on plain ASGI**"),
+    Contestant("untyped_fastws", "fastapi_untyped", "FastAPI of FastWS, route by hand, no validation", "fastws"),
+    Contestant("fastws", "fastapi_fastws", "FastWS on its FastAPI", "fastws", "fastws"),
+)
+
+
+def run(only: Sequence[str], rounds: int | None) -> None:
+    """Measure the contestants named in `only` and what they are compared with, or all, and publish the table."""
+    contestants = [one for one in CONTESTANTS if not only or one.name in only or one.name in CONTROLS.values()]
+    prepare([one.environment for one in contestants])
+    with ExitStack() as stack:
+        servers = {one.name: stack.enter_context(Server(one.app, one.environment)) for one in contestants}
+        for server in servers.values():
+            server.wait_until_ready()
+        wires = {one.name: one.wire for one in contestants}
+        results = interleave(list(servers), lambda name: _measure(servers[name], wires[name]), rounds or ROUNDS)
+    versions = {one.environment: servers[one.name].versions for one in contestants}
+    busiest = max(one["own_share"] for found in results.values() for one in found)
+    note = f"The load generator was busy for at most {busiest:.0%} of the time."
+    report.publish("roundtrip", TITLE, EXPLANATION, f"{_table(contestants, results)}\n\n{note}", versions)
+
+
+def _measure(server: Server, wire: str) -> dict[str, Any]:
+    environment = Environment("current")
+    arguments = (str(server.port), str(server.pid), wire, str(CONNECTIONS), str(SECONDS))
+    command = environment.command("benchmarks.roundtrip.load", *arguments)
+    result: dict[str, Any] = json.loads(
+        subprocess.check_output(command, cwd=ROOT, env=environment.variables(), timeout=60)
+    )
+    return result
+
+
+def _table(contestants: Sequence[Contestant], results: dict[str, list[dict[str, Any]]]) -> str:
+    rows = []
+    for one in contestants:
+        rate = _figures(results[one.name], "per_second")
+        ratio = rate.over(_figures(results[CONTROLS[one.environment]], "per_second"))
+        cpu = _figures(results[one.name], "server_microseconds")
+        rows.append((one.label, ratio.format(2), rate.format(0), cpu.format(1)))
+    return report.table(("", "times the route by hand", "messages/s", "server's CPU, µs"), rows)
+
+
+def _figures(results: list[dict[str, Any]], key: str) -> Figures:
+    return Figures(tuple((one[key] or float("nan"),) for one in results))

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs the whole suite on every supported interpreter of this machine but the primary one, each in an environment of
+# its own: scripts/test-interpreters.sh [options of pytest]
+set -eu
+cd "$(dirname "$0")/.."
+
+found=$("${PYTHON:-python3}" scripts/interpreters.py)
+printf '%s\n' "$found" | tail -n +2 | while read -r minor version path; do
+    printf '\n-- Python %s\n' "$version"
+    SYNC_PYTHON=$path scripts/sync.sh ".venvs/$minor" --no-default-groups --group test --all-extras
+    ".venvs/$minor/bin/python" -m pytest -q "$@" </dev/null
+done
