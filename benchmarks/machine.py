@@ -1,8 +1,10 @@
 """The machine: which cores a process may use, and what a report says about it."""
 
+import math
 import os
 import platform
 import sysconfig
+import time
 from importlib import metadata
 
 _REPORTED = ("pydantic", "fastapi", "starlette", "uvicorn", "uvloop", "websockets", "beeflow-websocket", "fastws")
@@ -18,14 +20,13 @@ def pin(place: int) -> None:
         os.sched_setaffinity(0, {cores[place]})
 
 
-def cpu_seconds(pid: int) -> float | None:
-    """The CPU time, in user and kernel, that a process has used so far; None where the system does not tell."""
+def cpu_seconds(pid: int) -> float:
+    """The CPU time, in user and kernel, that another process has used so far; not a number where nobody tells."""
+    clock = ~pid << 3 | 2  # how Linux numbers the CPU clock of a process: clock_getcpuclockid(3), which Python lacks
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(clock)
+    except (AttributeError, OSError):
+        return math.nan
 
 
 def description() -> str:

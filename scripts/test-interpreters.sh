@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the whole suite on every supported interpreter of this machine but the primary one, each in an environment of
+# Runs the suite on every supported interpreter of this machine but the primary one, each in an environment of
 # its own: scripts/test-interpreters.sh [options of pytest]
 set -eu
 cd "$(dirname "$0")/.."

@@ -57,7 +57,7 @@ def check_contents(wheel: Path) -> None:
         sys.exit(f"top-level packages of the wheel: {sorted(found)}, expected {sorted(packages)}")
     if missing := [package for package in packages if f"{package}/py.typed" not in files]:
         sys.exit(f"no py.typed in {missing}")
-    print("contents:", ", ".join(sorted(found)), f"({len(files)} files)")
+    print("contents:", ", ".join(sorted(found)), f"({len(files)} files)", flush=True)
 
 
 def install(folder: Path, *requirements: str) -> Path:

@@ -5,6 +5,7 @@ pydantic and nothing else; each framework is an adapter in a package of its own.
 """
 
 from wsproto_core._version import __version__
+from wsproto_core.admission import Admission, Denial
 from wsproto_core.backplane import Backplane, MemoryBackplane
 from wsproto_core.classes import Action, Recipient
 from wsproto_core.closing import CloseCode
@@ -27,7 +28,7 @@ from wsproto_core.errors import (
     WsprotoError,
 )
 from wsproto_core.events import Event
-from wsproto_core.hub import Admission, Denial, Hub, Stats
+from wsproto_core.hub import Hub, Stats
 from wsproto_core.limits import Limits
 from wsproto_core.problems import Problem, ProblemDetails, ProblemType
 from wsproto_core.recipients import Audience, connection, everyone, room, topic, user

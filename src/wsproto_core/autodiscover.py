@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterable
+from types import FrameType
 from typing import Final
 
 from wsproto_core.errors import ConfigurationError
@@ -81,13 +82,11 @@ def base_packages_of(module: str | None) -> tuple[str, ...]:
 
 def calling_module() -> str | None:
     """Return the name of the module that called into the library: the nearest frame that is not ours."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__")
         if isinstance(name, str) and not name.startswith("wsproto_"):
             return name
-        if frame.f_back is None:
-            return None
         frame = frame.f_back
     return None
 

@@ -22,7 +22,9 @@ class Codec(Protocol):
     """
 
     @property
-    def subprotocol(self) -> str | None: ...
+    def subprotocol(self) -> str | None:
+        """What negotiates it."""
+        ...
 
     def decode(self, frame: str | bytes) -> bytes:
         """Return the JSON text of a frame as UTF-8.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from typing_extensions import TypeVar
 
@@ -49,8 +49,7 @@ class ActionContext(Generic[UserIdT]):
     @property
     def user_id(self) -> UserIdT:
         """Who is behind this connection; None is anonymous."""
-        user_id: UserIdT = self._session.user_id
-        return user_id
+        return cast("UserIdT", self._session.user_id)
 
     @property
     def req_id(self) -> str | None:

@@ -42,6 +42,11 @@ _NUMBER_PARTS: Final = b"0123456789+-. \t\r\n"
 _SUSPECTS: Final = bytes.maketrans(b",[ENI", b"::eee")
 _ODD_NUMBER: Final = re.compile(rb"[:,\[\s]-?(?:[0-9][0-9.]*[eE]|NaN|Infinity)")
 
+# Types that are made at run time are beyond what a type checker can follow.
+_UNION: Final[Any] = Union
+_ANNOTATED: Final[Any] = Annotated
+_TYPED_DICT: Final[Any] = TypedDict
+
 _Id = Annotated[str, StringConstraints(pattern=UUID_PATTERN, to_lower=True)]
 
 
@@ -95,7 +100,9 @@ class Decoder:
             if version == self._version:
                 return
             actions = {**self._builtins, **self._registry.actions}
-            self._validate_any = _union_validator([self._envelope(spec, Literal[spec.name]) for spec in actions.values()])
+            self._validate_any = _union_validator(
+                [self._envelope(spec, Literal[spec.name]) for spec in actions.values()]
+            )
             self._actions = actions
             self._one = {}
             self._version = version
@@ -164,8 +171,7 @@ class Decoder:
     def _envelope(self, spec: ActionSpec, action: Any) -> Any:
         message_id: Any = _Id if self._require_ids else NotRequired[_Id]
         payload: Any = NotRequired[dict[str, Any]] if spec.payload_type is None else spec.payload_type
-        # pydantic reads the fields of a TypedDict that is made at run time as it reads those of a written one.
-        return TypedDict(  # type: ignore[operator]
+        return _TYPED_DICT(
             "Envelope", {"msg_id": message_id, "req_id": message_id, "action": action, "payload": payload}
         )
 
@@ -191,11 +197,9 @@ def json_pointer(loc: tuple[int | str, ...], document: object) -> str:
     pointer = "#"
     current = document
     for position, step in enumerate(loc):
-        if isinstance(current, dict) and isinstance(step, str) and step in current:
-            current = current[step]
-        elif isinstance(current, list) and isinstance(step, int) and 0 <= step < len(current):
-            current = current[step]
-        elif not (position == len(loc) - 1 and isinstance(current, dict) and isinstance(step, str)):
+        found, current = _step_into(current, step)
+        # Only the last step may name what is not there: a member that is missing.
+        if not found and not (position == len(loc) - 1 and isinstance(current, dict) and isinstance(step, str)):
             continue
         level = quote(str(step).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@")
         if len(pointer) + 1 + len(level) > _MAX_POINTER:
@@ -204,10 +208,21 @@ def json_pointer(loc: tuple[int | str, ...], document: object) -> str:
     return pointer
 
 
+def _step_into(current: Any, step: int | str) -> tuple[bool, Any]:
+    """Go down one level; say whether there was one."""
+    if isinstance(current, dict) and isinstance(step, str) and step in current:
+        return True, current[step]
+    if isinstance(current, list) and isinstance(step, int) and 0 <= step < len(current):
+        return True, current[step]
+    return False, current
+
+
 def _union_validator(envelopes: list[Any]) -> Any:
     if not envelopes:
-        return TypeAdapter(TypedDict("Envelope", {"action": Literal[""]})).validator.validate_json  # type: ignore[operator]
-    tagged = envelopes[0] if len(envelopes) == 1 else Annotated[Union[tuple(envelopes)], Field(discriminator="action")]
+        return TypeAdapter(_TYPED_DICT("Envelope", {"action": Literal[""]})).validator.validate_json
+    if len(envelopes) == 1:
+        return TypeAdapter(envelopes[0]).validator.validate_json
+    tagged = _ANNOTATED[_UNION[tuple(envelopes)], Field(discriminator="action")]
     return TypeAdapter(tagged).validator.validate_json
 
 

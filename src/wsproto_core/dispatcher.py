@@ -29,8 +29,8 @@ from wsproto_core.recipients import Audience, SupportsAudience, connection
 
 if TYPE_CHECKING:
     from wsproto_core.hub import Hub
-    from wsproto_core.specs import ActionSpec
     from wsproto_core.session import Session
+    from wsproto_core.specs import ActionSpec
 
 __all__ = ["Call", "Dispatcher"]
 
@@ -109,7 +109,7 @@ class Call:
                 await self._answer(event)
                 reached = 1
             else:
-                reached = await self.session.hub.route(event, as_audiences(to), asker=self)
+                reached = await self.session.hub.fanout.route(event, as_audiences(to), asker=self)
         finally:
             self.sending = False
         if self.stop_reason is not None:
@@ -122,8 +122,8 @@ class Call:
         session = self.session
         hub = session.hub
         encoded = EncodedEvent(new_id(), event.event_name, encode_payload(event))
-        if hub.observers:
-            hub.observe(encoded, (connection(session.id),))
+        if hub.fanout.observers:
+            hub.fanout.observe(encoded, (connection(session.id),))
         self.events += 1
         return session.answer(encoded, session.own_members, self.req_id)
 

@@ -25,7 +25,9 @@ _HIDDEN_BY_FIELDS = ("to", "emit")
 class Emittable(Protocol):
     """Anything that can say which envelope it is. `Event` is the usual way; this is the contract for the rest."""
 
-    async def emit(self) -> EventEnvelope: ...
+    async def emit(self) -> EventEnvelope:
+        """Return the envelope."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Event(BaseModel):
             key: what the ``conflate`` policy of a slow consumer keeps the newest of.
         """
         addressed = copy.copy(self)
-        addressed.__dict__["wsproto_target_"] = Target(as_audiences(audiences), _excluded(exclude), key)
+        vars(addressed)["wsproto_target_"] = Target(as_audiences(audiences), _excluded(exclude), key)
         return addressed
 
     async def emit(self) -> EventEnvelope:

@@ -25,7 +25,16 @@ from wsproto_core.events import Event
 if TYPE_CHECKING:
     from wsproto_core.dispatcher import Call
 
-__all__ = ["ANY_PAYLOAD", "HandlerForm", "Signature", "bind", "caller_names", "form_of", "positional_count", "read_signature"]
+__all__ = [
+    "ANY_PAYLOAD",
+    "HandlerForm",
+    "Signature",
+    "bind",
+    "caller_names",
+    "form_of",
+    "positional_count",
+    "read_signature",
+]
 
 ANY_PAYLOAD: Final = dict[str, Any]
 
@@ -145,9 +154,7 @@ def bind(function: Callable[..., Any], signature: Signature) -> Callable[[Call],
     fillers = tuple(_FILLERS[name] for name in signature.positional)
     if signature.keyword:
         keyword = tuple((name, _FILLERS[wanted]) for name, wanted in signature.keyword)
-        return lambda call: function(
-            *[fill(call) for fill in fillers], **{name: fill(call) for name, fill in keyword}
-        )
+        return lambda call: function(*[fill(call) for fill in fillers], **{name: fill(call) for name, fill in keyword})
     # The usual shapes without building an argument list: this runs for each message.
     match signature.positional:
         case ():

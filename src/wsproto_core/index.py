@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wsproto_core.recipients import Audience, user
+from wsproto_core.topics import escape_level
 
 if TYPE_CHECKING:
     from wsproto_core.session import Session
 
-__all__ = ["Index"]
+__all__ = ["EVERYONE_CHANNEL", "Index"]
+
+EVERYONE_CHANNEL: Final = "everyone/*"
 
 
 class Index:
@@ -42,8 +45,7 @@ class Index:
         if session.user_id is None:
             return None
         audience = user(session.user_id)
-        name = audience.topic
-        assert name is not None
+        name = f"user/{escape_level(audience.id)}"
         return name if self.join(session, name, audience) else None
 
     def join(self, session: Session, name: str, audience: Audience) -> bool:
@@ -69,24 +71,32 @@ class Index:
             return self._drop(session, name)
 
     def remove(self, session: Session) -> list[str]:
-        """Let a connection go; return the topics that nobody of this process listens to any more.
+        """Let a connection go; return the topics that perhaps nobody of this process listens to any more.
 
         The session keeps its own list, for ``on_disconnect``.
         """
         with self._lock:
             if self._connections.get(session.id) is session:
                 del self._connections[session.id]
-            return [name for name in session.topics or () if self._drop(session, name)]
+            dropped = [name for name in session.topics or () if self._drop(session, name)]
+            return [*dropped, f"websocket/{session.id}", EVERYONE_CHANNEL]
 
     def members(self, name: str) -> list[Session]:
         """Return who listens to a topic."""
         with self._lock:
             return list(self._topics.get(name, ()))
 
-    def own_topics(self, session: Session) -> list[str]:
-        """Return what a connection listens to."""
+    def has(self, name: str) -> bool:
+        """Say whether anybody listens to a topic, or to what `channel_of` names a connection or everyone."""
+        if name == EVERYONE_CHANNEL:
+            return bool(self._connections)
+        kind, _, rest = name.partition("/")
+        return rest in self._connections if kind == "websocket" else name in self._topics
+
+    def topics_of(self, session: Session) -> list[str]:
+        """Return what a connection listens to, its own channel and everyone's included."""
         with self._lock:
-            return list(session.topics or ())
+            return [*(session.topics or ()), f"websocket/{session.id}", EVERYONE_CHANNEL]
 
     def rooms(self) -> list[str]:
         """Return the names of the rooms that somebody is in."""

@@ -82,7 +82,7 @@ class Outbox:
             while self._is_over() and not self._closed:
                 await self._wait_for_room()
             return
-        if self._try_send is not None and self._try_send_or_fail(frame):
+        if self._try_send is not None and self._try(self._try_send, frame):
             return
         self.writing = True
         if not self.eager:
@@ -95,7 +95,7 @@ class Outbox:
         finally:
             self.writing = False
         if self._queue:
-            self._start_writer(self._take())
+            self._start_writer(self._take(self._queue))
         elif self._idle is not None:
             self._wake_idle()
 
@@ -104,7 +104,7 @@ class Outbox:
         if self._closed:
             return False
         if not self.writing:
-            if self._try_send is None or not self._try_send_or_fail(frame):
+            if self._try_send is None or not self._try(self._try_send, frame):
                 self._start_writer(frame)
             return not self._closed
         if self._queue and self._is_full(len(frame)):
@@ -143,10 +143,10 @@ class Outbox:
         if self._writer is not None:
             self._writer.cancel()
 
-    def _try_send_or_fail(self, frame: Frame) -> bool:
-        assert self._try_send is not None
+    def _try(self, try_send: Callable[[Frame], bool], frame: Frame) -> bool:
+        """Write without waiting; say whether nothing more is to be done for this frame."""
         try:
-            return self._try_send(frame)
+            return try_send(frame)
         except Exception as error:
             self._fail(error)
             return True
@@ -165,7 +165,7 @@ class Outbox:
                 self._since = self._loop.time()
                 if not self._queue:
                     return
-                frame = self._take()
+                frame = self._take(self._queue)
         except Exception as error:
             self._fail(error)
         finally:
@@ -179,9 +179,8 @@ class Outbox:
         self._queue.append(frame)
         self._bytes += len(frame)
 
-    def _take(self) -> Frame:
-        assert self._queue is not None
-        frame = self._queue.popleft()
+    def _take(self, queue: deque[Frame]) -> Frame:
+        frame = queue.popleft()
         self._bytes -= len(frame)
         if self._room is not None and not self._is_over():
             self._wake_room()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -19,6 +20,7 @@ __all__ = [
     "Problem",
     "ProblemDetails",
     "ProblemType",
+    "check_problem_type_base_url",
     "problem_type_uri",
     "shorten",
 ]
@@ -177,7 +179,8 @@ class Problem(Exception):
         retryable: bool | None = None,
         **extensions: Any,
     ) -> None:
-        known = PROBLEM_TYPES.get(code or self.code)
+        code = code or self.code
+        known = PROBLEM_TYPES.get(code)
         if status is None:
             status = self.status or (known.status if known is not None else 500)
         if isinstance(status, bool) or not isinstance(status, int) or not 400 <= status <= 599:
@@ -185,11 +188,13 @@ class Problem(Exception):
         reserved = RESERVED_MEMBERS.intersection(extensions)
         if reserved:
             raise ValueError(f"A problem's extension member cannot be called {', '.join(sorted(reserved))}.")
+        slug = slug or self.slug
         phrase = HTTP_PHRASES.get(status, "Error")
         self.status = status
-        self.slug = slug or self.slug or (known.slug if known is not None else "")
-        self.code = code or self.code or self.slug.replace("-", "_") or phrase.lower().replace(" ", "_")
-        self.slug = self.slug or self.code.replace("_", "-").replace(".", "-").lower()
+        self.code = code or slug.replace("-", "_") or _code_of(status, phrase)
+        known = PROBLEM_TYPES.get(self.code)
+        default_slug = known.slug if known is not None else re.sub(r"[^a-z0-9]+", "-", self.code.lower()).strip("-")
+        self.slug = slug or default_slug
         self.title = title or self.title or (known.title if known is not None else phrase)
         self.detail = detail if detail is not None else self.detail
         if retryable is not None:
@@ -235,6 +240,12 @@ class Problem(Exception):
         return document
 
 
+def _code_of(status: int, phrase: str) -> str:
+    """Return the code of a problem that names none: the protocol's own for that status where there is one."""
+    known = {401: "unauthenticated", 429: "rate_limited", 500: "internal_error", 503: "unavailable"}
+    return known.get(status) or phrase.lower().replace(" ", "_").replace("-", "_")
+
+
 def problem_type_uri(base_url: str | None, slug: str) -> str:
     """Return the URI of a problem type: ``BASE/slug``, or ``about:blank`` without a base URL."""
     if base_url is None or not base_url.strip():
@@ -258,17 +269,12 @@ def check_problem_type_base_url(value: object) -> str | None:
     if not text.isascii() or any(character.isspace() for character in text):
         raise ConfigurationError("problem_type_base_url must be a URI: ASCII, without white space.")
     if not text.startswith(("https://", "http://", "/", "urn:", "tag:")):
-        raise ConfigurationError(f"problem_type_base_url must begin with https:// or http://, not {shorten(text, 40)!r}.")
+        raise ConfigurationError(
+            f"problem_type_base_url must begin with https:// or http://, not {shorten(text, 40)!r}."
+        )
     return text
 
 
 def shorten(text: str, limit: int) -> str:
     """Return at most this many characters of a text, with an ellipsis where something was left out."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def known_problem(code: str, detail: str | None = None, **extensions: Any) -> Problem:
-    """Return one of the protocol's own problems by its code."""
-    return Problem(detail, code=code, **extensions)
-
-

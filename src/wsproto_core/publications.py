@@ -6,7 +6,6 @@ The message is JSON: ``{"v": 1, "origin": hub, "id": uuid, "event": name, "to": 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -87,56 +86,49 @@ class Publisher:
     Args:
         backplane: that connects it to the others.
         origin: the hub's own id, so that it does not hear itself.
-        deliver: takes what another hub published.
+        wanted: says whether anybody in this process listens to a topic.
         count: counts a malformed message.
     """
 
     def __init__(
-        self,
-        backplane: Backplane,
-        origin: str,
-        deliver: Callable[[Publication], None],
-        count: Callable[[str], None],
+        self, backplane: Backplane, origin: str, wanted: Callable[[str], bool], count: Callable[[str], None]
     ) -> None:
         self._backplane = backplane
         self._origin = origin
-        self._deliver = deliver
+        self._wanted = wanted
         self._count = count
-        self._started = False
+        self._deliver: Callable[[Publication], None] | None = None
         self._heard: OrderedDict[str, None] = OrderedDict()
 
-    async def start(self) -> None:
-        """Connect, once."""
-        if not self._started:
-            self._started = True
+    async def start(self, deliver: Callable[[Publication], None]) -> None:
+        """Connect, once.
+
+        Args:
+            deliver: takes what another hub published.
+        """
+        if self._deliver is None:
+            self._deliver = deliver
             await self._backplane.start(self._receive)
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._started:
-            self._started = False
+        if self._deliver is not None:
+            self._deliver = None
             await self._backplane.stop()
 
-    async def subscribe(self, topic: str) -> None:
-        """Begin to listen to a topic."""
-        await self.start()
-        await self._backplane.subscribe(topic)
+    async def follow(self, topics: Iterable[str]) -> None:
+        """Listen to those topics that somebody in this process listens to now, and to the others no more.
 
-    async def subscribe_all(self, topics: Iterable[str]) -> None:
-        """Begin to listen to topics."""
-        await asyncio.gather(*(self.subscribe(topic) for topic in topics))
-
-    async def unsubscribe(self, topic: str) -> None:
-        """Stop listening to a topic."""
-        await self._backplane.unsubscribe(topic)
-
-    async def unsubscribe_all(self, topics: Iterable[str]) -> None:
-        """Stop listening to topics."""
-        await asyncio.gather(*(self.unsubscribe(topic) for topic in topics))
+        Asked when it runs, not when it was called for: whoever joins while the last one leaves is not forgotten.
+        """
+        for topic in topics:
+            if self._wanted(topic):
+                await self._backplane.subscribe(topic)
+            else:
+                await self._backplane.unsubscribe(topic)
 
     async def publish(self, event: EncodedEvent, audiences: tuple[Audience, ...], exclude: frozenset[str]) -> None:
         """Tell the other hubs of an event."""
-        await self.start()
         message = write_publication(event, self._origin, audiences, exclude)
         for topic in dict.fromkeys(channel_of(audience) for audience in audiences):
             await self._backplane.publish(topic, message)
@@ -153,7 +145,8 @@ class Publisher:
         self._heard[publication.id] = None
         if len(self._heard) > _REMEMBERED:
             self._heard.popitem(last=False)
-        self._deliver(publication)
+        if self._deliver is not None:
+            self._deliver(publication)
 
 
 def channel_of(audience: Audience) -> str:

@@ -58,7 +58,9 @@ class Audience:
 class SupportsAudience(Protocol):
     """Anything that can say which audience it is."""
 
-    def as_audience(self) -> Audience: ...
+    def as_audience(self) -> Audience:
+        """Return the audience that it is."""
+        ...
 
 
 def connection(connection_id: str) -> Audience:

@@ -300,13 +300,13 @@ class Router:
             for handler in router._event_handlers.values()
             if (name := check_name(prefix, handler.name, "event handler"))
         }
-        taken_over: tuple[tuple[str, dict[Any, Any], Mapping[Any, Any]], ...] = (
+        taken_over: list[tuple[str, dict[Any, Any], dict[Any, Any]]] = [
             ("action", self._actions, actions),
             ("event handler", self._event_handlers, handlers),
             ("event", self._events, router._events),
             ("recipient", self._recipients, router._recipients),
             ("exception handler", self._exception_handlers, router._exception_handlers),
-        )
+        ]
         with self._lock:
             for what, table, additions in taken_over:
                 for key, value in additions.items():
@@ -342,9 +342,7 @@ def action(
     return registry_or_default(registry).action(name, replace=replace, **options)
 
 
-def recipient(
-    kind: str, *, replace: bool = False, registry: Router | None = None
-) -> Callable[[_Function], _Function]:
+def recipient(kind: str, *, replace: bool = False, registry: Router | None = None) -> Callable[[_Function], _Function]:
     """Register the decorated resolver in the default registry, or in ``registry``; see `Router.recipient`."""
     return registry_or_default(registry).recipient(kind, replace=replace)
 

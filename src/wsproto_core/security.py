@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -73,7 +73,7 @@ class Identity:
     state: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.scopes, str):
+        if isinstance(cast("object", self.scopes), str):
             raise ConfigurationError(f"Identity.scopes takes several scopes, not one string: [{self.scopes!r}].")
         object.__setattr__(self, "scopes", frozenset(self.scopes))
         check_user_id(self.user_id)
@@ -134,7 +134,7 @@ class OriginPolicy:
         if isinstance(allowed, str):
             raise ConfigurationError(f"allowed_origins takes a list of origins, not one string: [{allowed!r}].")
         listed = []
-        for entry in allowed:
+        for entry in cast("Iterable[object]", allowed):
             if entry == "*":
                 raise ConfigurationError("allowed_origins: instead of '*' say allowed_origins=ANY_ORIGIN.")
             if entry is SAME_ORIGIN:
@@ -155,12 +155,9 @@ class OriginPolicy:
         origins = info.headers.get_all("origin")
         if not origins:
             return True
-        if len(origins) > 1:
-            return False
-        origin = parse_origin(origins[0])
-        if origin is None:
-            return False
-        return origin in self._listed or (self._same and origin == own_origin(info))
+        # A second Origin field is nothing that a browser sends.
+        origin = parse_origin(origins[0]) if len(origins) == 1 else None
+        return origin is not None and (origin in self._listed or (self._same and origin == own_origin(info)))
 
     def describe(self, info: ConnectionInfo) -> str:
         """Say which origins would have passed, for the log."""

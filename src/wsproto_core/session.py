@@ -18,20 +18,21 @@ from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
 from wsproto_core.dispatcher import Call
-from wsproto_core.encoding import EncodedEvent, encode_json, json_text, recipient_members
+from wsproto_core.encoding import EncodedEvent, encode_json, recipient_members
 from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
 from wsproto_core.outbox import Outbox
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection, room, topic
-from wsproto_core.tasks import running_loop, start_eagerly
+from wsproto_core.tasks import call_on, running_loop, start_eagerly
 from wsproto_core.topics import unescape_level
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from wsproto_core.admission import Admission
     from wsproto_core.codec import Codec
-    from wsproto_core.hub import Admission, Hub
+    from wsproto_core.hub import Hub
     from wsproto_core.security import Identity, UserId
     from wsproto_core.transport import ConnectionInfo, Transport
 
@@ -69,8 +70,9 @@ class Session:
     """
 
     __slots__ = (
-        "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gone", "_held", "_inbox", "_inbox_bytes", "_life",
-        "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state", "_transport",
+        "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gone", "_held", "_inbox",
+        "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state",
+        "_transport",
         "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes", "topics", "user_id",
     )  # fmt: skip
 
@@ -96,7 +98,7 @@ class Session:
         self._serial: Call | asyncio.Task[Any] | None = None
         self._beside: dict[str, list[Call]] | None = None
         self._held: Call | None = None
-        self._inbox: deque[str | bytes | Call] | None = None
+        self._inbox: deque[tuple[str | bytes | Call, int]] | None = None
         self._inbox_bytes = 0
         self._room: asyncio.Future[None] | None = None
         self._requests: dict[str, Call] | None = {} if self.negotiated else None
@@ -121,7 +123,7 @@ class Session:
         if self._requests is None:
             item: str | bytes | Call = frame
         else:
-            item = self._accept_request(self._decode(frame))
+            item = self._accept_request(self._decode(frame), self._requests)
             if item.rejected is None and item.action.name == "ws.cancel":
                 self._launch(item, beside=True)
                 return
@@ -349,7 +351,7 @@ class Session:
         limits = self.hub.limits
         if self._inbox is None:
             self._inbox = deque()
-        self._inbox.append(item)
+        self._inbox.append((item, size))
         self._inbox_bytes += size
         while (
             self._inbox is not None
@@ -369,26 +371,25 @@ class Session:
         """Begin what waits, until something has to be waited for."""
         began = 0
         started = time.perf_counter()
-        while self._serial is None and self._life is _Life.OPEN:
-            if self._held is not None:
-                held, self._held = self._held, None
-                self._begin(held)
-            elif self._inbox:
-                item = self._inbox.popleft()
-                if not self._inbox:
-                    self._inbox_bytes = 0
-                elif not isinstance(item, Call):
-                    self._inbox_bytes -= len(item)
-                self._begin(item)
-            else:
-                break
-            if self._held is not None:
-                break
+        while self._serial is None and self._life is _Life.OPEN and self._begin_next():
             began += 1
             if began >= _BURST_FRAMES or time.perf_counter() - started > _BURST_SECONDS:
                 self._loop.call_soon(self._advance)
                 break
         self._wake_reader()
+
+    def _begin_next(self) -> bool:
+        """Begin what waits longest; say whether that was possible."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._begin(held)
+        elif self._inbox:
+            item, size = self._inbox.popleft()
+            self._inbox_bytes -= size
+            self._begin(item)
+        else:
+            return False
+        return self._held is None
 
     def _begin(self, item: str | bytes | Call) -> None:
         call = item if isinstance(item, Call) else self._decode(item)
@@ -425,15 +426,14 @@ class Session:
         call.payload = payload
         return call
 
-    def _accept_request(self, call: Call) -> Call:
+    def _accept_request(self, call: Call, requests: dict[str, Call]) -> Call:
         """Note a request of a client that opted in to section 5; refuse one whose id is in flight."""
-        assert self._requests is not None
         if call.rejected is None and call.req_id is not None:
-            if call.req_id in self._requests:
+            if call.req_id in requests:
                 problem = Problem("A request with this req_id is in flight; use a new one.", code="conflict")
                 call.reject(Rejected(problem, call.req_id))
             else:
-                self._requests[call.req_id] = call
+                requests[call.req_id] = call
         return call
 
     def _launch(self, call: Call, *, beside: bool) -> None:
@@ -576,15 +576,6 @@ class Session:
 
 async def _nothing() -> None:
     """Be awaited where there is nothing to do."""
-
-
-def call_on(loop: asyncio.AbstractEventLoop, function: Any, *arguments: Any) -> bool:
-    """Call something on another loop, soon; say whether that loop still runs."""
-    try:
-        loop.call_soon_threadsafe(function, *arguments)
-    except RuntimeError:
-        return False
-    return True
 
 
 def _size(frame: str | bytes) -> int:

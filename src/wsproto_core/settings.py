@@ -13,7 +13,7 @@ from wsproto_core.errors import ConfigurationError
 from wsproto_core.limits import Limits
 from wsproto_core.problems import check_problem_type_base_url
 from wsproto_core.recipients import Audience
-from wsproto_core.registry import Registry, Router, default_registry
+from wsproto_core.registry import Router, default_registry
 from wsproto_core.security import SAME_ORIGIN, AllowedOrigins, Authenticate, OriginPolicy
 
 __all__ = ["HubOptions", "Settings"]
@@ -25,7 +25,7 @@ AuthorizeSubscribe = Callable[[Any, Audience], bool | Awaitable[bool]]
 class HubOptions(TypedDict, total=False):
     """The keyword arguments that every host takes; see `Settings`."""
 
-    registry: Registry | None
+    registry: Router | None
     problem_type_base_url: str | None
     autodiscover: bool
     autodiscover_modules: Iterable[str]
@@ -67,7 +67,7 @@ class Settings:
         ConfigurationError: a value that makes no sense; the message names the setting and the way out.
     """
 
-    registry: Registry | None = None
+    registry: Router | None = None
     problem_type_base_url: str | None = None
     autodiscover: bool = True
     autodiscover_modules: Iterable[str] = DEFAULT_MODULES

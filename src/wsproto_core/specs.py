@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from pydantic import TypeAdapter
 
@@ -119,15 +119,7 @@ def action_spec(
     documented: object = None,
     call: Callable[..., Any] | None = None,
     names: dict[str, Any] | None = None,
-    reply: type[Event] | Iterable[type[Event]] | None = None,
-    summary: str | None = None,
-    description: str | None = None,
-    tags: Iterable[str] = (),
-    timeout: float | None = None,
-    concurrency: int | None = None,
-    requires: Requirement | None = None,
-    blocking: bool = True,
-    deprecated: bool = False,
+    **options: Unpack[ActionOptions],
 ) -> ActionSpec:
     """Read and check an action.
 
@@ -137,11 +129,15 @@ def action_spec(
         documented: whose docstring is taken; by default the function's.
         call: what is called instead of the function, with the same arguments.
         names: local names that string annotations may use.
-        reply, summary, description, tags, timeout, concurrency, requires, blocking, deprecated: see `Router.action`.
+        options: see `Router.action`.
 
     Raises:
         HandlerSignatureError, RegistrationError, ConfigurationError.
     """
+    unknown = set(options) - set(ActionOptions.__annotations__)
+    if unknown:
+        raise RegistrationError(f"action {name!r}: there is no option {', '.join(map(repr, sorted(unknown)))}.")
+    reply = options.get("reply")
     signature = read_signature(function, f"action {name!r}", names=names)
     first_line, rest = _docstring(documented or function)
     return ActionSpec(
@@ -150,14 +146,14 @@ def action_spec(
         signature=signature,
         run=bind(call or function, signature),
         replies=_replies(reply, name) if reply is not None else signature.returns,
-        summary=summary or first_line,
-        description=description or rest,
-        tags=tuple(dict.fromkeys(tags)),
-        deprecated=deprecated,
-        timeout=_check_timeout(timeout, name),
-        concurrency=_check_concurrency(concurrency, name),
-        requires=_check_requires(requires, name),
-        blocking=blocking,
+        summary=options.get("summary") or first_line,
+        description=options.get("description") or rest,
+        tags=tuple(dict.fromkeys(options.get("tags", ()))),
+        deprecated=options.get("deprecated", False),
+        timeout=_check_timeout(options.get("timeout"), name),
+        concurrency=_check_concurrency(options.get("concurrency"), name),
+        requires=_check_requires(options.get("requires"), name),
+        blocking=options.get("blocking", True),
     )
 
 
@@ -209,7 +205,9 @@ def check_name(prefix: str, name: object, what: str) -> str:
         ReservedNameError: it begins with ``ws.``.
     """
     if not isinstance(name, str) or not name or name != name.strip():
-        raise RegistrationError(f"The name of an {what} is a non-empty string without white space around, not {name!r}.")
+        raise RegistrationError(
+            f"The name of an {what} is a non-empty string without white space around, not {name!r}."
+        )
     name = prefix + name
     if name.startswith(RESERVED_PREFIX):
         raise ReservedNameError(f"Names that begin with {RESERVED_PREFIX!r} belong to the protocol, so not {name!r}.")
@@ -227,7 +225,9 @@ def check_prefix(prefix: str) -> str:
         RegistrationError: it is no text, or has white space around.
     """
     if not isinstance(prefix, str) or prefix != prefix.strip():
-        raise RegistrationError(f"A prefix is a string without white space around, for example 'chat.', not {prefix!r}.")
+        raise RegistrationError(
+            f"A prefix is a string without white space around, for example 'chat.', not {prefix!r}."
+        )
     return prefix
 
 

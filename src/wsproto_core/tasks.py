@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["running_loop", "start_eagerly"]
+__all__ = ["call_on", "on_loop", "running_loop", "start_eagerly"]
 
 _T = TypeVar("_T")
 
-if sys.version_info >= (3, 12):  # noqa: UP036 - 3.11 is supported, and has no eager tasks
+if sys.version_info >= (3, 12):
 
     def start_eagerly(coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop) -> asyncio.Task[_T]:
         """Run a coroutine until it first waits; the task is done already when it never does.
@@ -35,3 +35,19 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def call_on(loop: asyncio.AbstractEventLoop, function: Any, *arguments: Any) -> bool:
+    """Call something on another loop, soon; say whether that loop still runs."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _T]) -> Awaitable[_T]:
+    """Return something to await here that runs on another loop, or on this one."""
+    if loop is running_loop():
+        return work
+    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))

@@ -40,9 +40,7 @@ def name_text(name: object, what: str) -> str:
     Raises:
         InvalidTopicError: the name is empty, holds a lone surrogate, or is not an int, a str or a UUID.
     """
-    if isinstance(name, str):
-        text = str(name)
-    elif isinstance(name, (int, UUID)) and not isinstance(name, bool):
+    if isinstance(name, str) or (isinstance(name, (int, UUID)) and not isinstance(name, bool)):
         text = str(name)
     else:
         raise InvalidTopicError(f"{what} must be a str, an int or a UUID, not {type(name).__name__}.")

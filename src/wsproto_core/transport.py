@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 __all__ = ["ConnectionInfo", "Headers", "SupportsTrySend", "TokenSource", "Transport"]
 
@@ -21,8 +21,8 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_values",)
 
     def __init__(self, fields: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
         values: dict[str, tuple[str, ...]] = {}
+        pairs = cast("Mapping[str, str]", fields).items() if isinstance(fields, Mapping) else fields
         for name, value in pairs:
             key = name.lower()
             values[key] = (*values.get(key, ()), value)
@@ -83,7 +83,9 @@ class Transport(Protocol):
     """
 
     @property
-    def info(self) -> ConnectionInfo: ...
+    def info(self) -> ConnectionInfo:
+        """What the connection told about itself."""
+        ...
 
     async def send(self, frame: str | bytes) -> None:
         """Write one text frame (str) or binary frame (bytes); wait while the client does not read."""

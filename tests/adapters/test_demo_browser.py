@@ -218,3 +218,26 @@ def test_a_reload_keeps_the_seat(server: ChatServer, new_page: NewPage, complain
     expect(people(ada)).to_have_text(["Ada"])
     expect(bob.get_by_label("Your name")).to_have_value("Bob")
     assert complaints == []
+
+
+def test_a_phone_and_a_keyboard_are_enough(server: ChatServer, new_page: NewPage, complaints: list[str]) -> None:
+    page = new_page(viewport={"width": 390, "height": 780})
+    page.goto(server.url)
+    page.keyboard.type("Ada")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Message", exact=True)).to_be_focused()
+    page.keyboard.type("no mouse")
+    page.keyboard.press("Enter")
+    expect(bubbles(page)).to_have_text(["no mouse"])
+
+    page.get_by_role("button", name="Rooms and people").press("Enter")
+    expect(page.get_by_role("button", name="Close the list of rooms")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Rooms and people")).to_be_focused()
+    expect(page.get_by_label("Rooms and people").get_by_role("list").first).to_be_hidden()
+
+    page.get_by_role("button", name="Rooms and people").press("Enter")
+    page.get_by_role("button", name="music, 0 people").press("Enter")
+    expect(page.get_by_role("heading", name="music")).to_be_visible()
+    expect(page.get_by_label("Message", exact=True)).to_be_focused()
+    assert complaints == []

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Unpack
 
+from wsproto_asgi.connection import run_websocket
+from wsproto_asgi.handshake import Receive, Scope, Send
 from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
 from wsproto_core.problems import Problem
 from wsproto_core.settings import HubOptions, Settings
-
-from wsproto_asgi.connection import run_websocket
-from wsproto_asgi.handshake import Receive, Scope, Send
 
 __all__ = ["WebSocketApp"]
 
@@ -21,7 +20,8 @@ class WebSocketApp:
     """An ASGI application that serves WebSocket connections; run it, or mount it in another one.
 
     Args:
-        path: where connections are taken; every other path is answered with 404. None takes them everywhere.
+        path: where connections are taken; every other path is answered with 404. None takes them everywhere. Below
+            a mount, it is what follows the mount's own path.
         hub: an existing hub, to share connections with another host; then no options are taken.
         options: the settings of the hub, see `Settings`.
 
@@ -30,8 +30,12 @@ class WebSocketApp:
     """
 
     def __init__(self, *, path: str | None = None, hub: Hub | None = None, **options: Unpack[HubOptions]) -> None:
+        if path is not None and not isinstance(path, str):
+            raise ConfigurationError(f"path must be a string or None, not {type(path).__name__}.")
         if path is not None and not path.startswith("/"):
             raise ConfigurationError(f"path must begin with a slash: {'/' + path!r}.")
+        if hub is not None and not isinstance(hub, Hub):
+            raise ConfigurationError(f"hub must be a Hub or None, not {type(hub).__name__}.")
         if hub is not None and options:
             raise ConfigurationError(f"With hub= the settings are the hub's own; remove {', '.join(sorted(options))}.")
         self.path = path
@@ -54,7 +58,8 @@ class WebSocketApp:
                 raise RuntimeError(f"WebSocketApp serves websocket connections, not {kind!r}.")
 
     def _is_here(self, scope: Scope) -> bool:
-        return self.path is None or scope.get("path") == self.path
+        # A mounted application is given the whole path, and what of it belongs to the mount (ASGI, "root_path").
+        return self.path is None or scope["path"].removeprefix(scope.get("root_path", "")) == self.path
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -77,9 +82,7 @@ async def _answer(scope: Scope, receive: Receive, send: Send, status: int, *, pr
             await send({"type": "websocket.close", "code": 1000, "reason": ""})
             return
     detail = "This is a WebSocket endpoint; connect to it with ws:// or wss://." if status == 426 else None
-    document: dict[str, Any] = Problem(detail, status=status).to_dict(instance=scope.get("path"))
-    body = json.dumps(document).encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    _, headers, body = problem_response(Problem(detail, status=status), base_url, scope.get("path"))
     if status == 426:
         headers += [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
     await send({"type": f"{prefix}.response.start", "status": status, "headers": headers})

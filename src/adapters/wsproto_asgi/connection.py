@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from wsproto_core.closing import CloseCode
+from wsproto_asgi.handshake import Receive, Scope, Send, info_from_scope, refuse
+from wsproto_core.closing import CloseCode, close_reason
+from wsproto_core.codec import PLAIN
 from wsproto_core.hub import Denial, Hub
 from wsproto_core.recipients import Audience
 from wsproto_core.security import NOT_GIVEN
 from wsproto_core.session import Session
 from wsproto_core.transport import ConnectionInfo
 
-from wsproto_asgi.handshake import Receive, Scope, Send, info_from_scope, refuse
-
 __all__ = ["AsgiTransport", "run_websocket"]
+
+log = logging.getLogger("wsproto_asgi.connection")
 
 _CLOSE_HANDSHAKE: Final = 5.0  # seconds that the other side has to answer our close frame
 
@@ -29,13 +32,14 @@ class AsgiTransport:
         reader: the task that reads it; it is let go when a closing handshake is not answered.
     """
 
-    __slots__ = ("_reader", "_send", "gave_up", "info")
+    __slots__ = ("_reader", "_send", "_watch", "gave_up", "info")
 
     def __init__(self, info: ConnectionInfo, send: Send, reader: asyncio.Task[Any] | None) -> None:
         self.info = info
         self.gave_up = False
         self._send = send
         self._reader = reader
+        self._watch: asyncio.TimerHandle | None = None
 
     async def send(self, frame: str | bytes) -> None:
         """Write one frame."""
@@ -47,12 +51,14 @@ class AsgiTransport:
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame, and stop reading if it is not answered in time."""
         if self._reader is not None:
-            self._reader.get_loop().call_later(_CLOSE_HANDSHAKE, self._give_up)
+            self._watch = self._reader.get_loop().call_later(_CLOSE_HANDSHAKE, self._give_up)
         await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def finished(self) -> None:
         """Note that reading has ended by itself."""
         self._reader = None
+        if self._watch is not None:
+            self._watch.cancel()
 
     def _give_up(self) -> None:
         if self._reader is not None:
@@ -76,12 +82,15 @@ async def run_websocket(
 
     Args:
         hub: that it belongs to.
-        scope, receive, send: of the connection (ASGI specification, "WebSocket").
+        scope: of the connection (ASGI specification, "WebSocket").
+        receive: of the connection.
+        send: of the connection.
         user_id: who is behind it, when the host knows; else ``authenticate`` is asked.
         connection_id: an id of the application's own; by default a random one.
         rooms: that it is in from the beginning.
         state: what its state begins with.
-        accepted: whether the connection has been accepted already.
+        accepted: whether the connection has been accepted already. Then it speaks the plain form: with which
+            subprotocol it was accepted, only the application knows.
 
     Raises:
         TypeError: a user id that is none.
@@ -97,9 +106,11 @@ async def run_websocket(
         if accepted:
             await _close_accepted(hub, send, admission, info)
         else:
-            await refuse(scope, send, admission)
+            await refuse(scope, send, admission, hub.settings.problem_type_base_url)
         return
-    if not accepted:
+    if accepted:
+        admission.subprotocol, admission.codec = None, PLAIN
+    else:
         try:
             await send({"type": "websocket.accept", "subprotocol": admission.subprotocol, "headers": []})
         except BaseException:
@@ -135,5 +146,10 @@ async def _read(session: Session, transport: AsgiTransport, receive: Receive) ->
 async def _close_accepted(hub: Hub, send: Send, denial: Denial, info: ConnectionInfo) -> None:
     """Refuse a connection that the application has accepted itself: the problem, then the close code."""
     text = hub.problem_text(denial.problem, info)
-    await send({"type": "websocket.send", "text": text})
-    await send({"type": "websocket.close", "code": denial.close_code, "reason": denial.problem.title})
+    try:
+        await send({"type": "websocket.send", "text": text})
+        await send(
+            {"type": "websocket.close", "code": denial.close_code, "reason": close_reason(denial.problem.title)}
+        )
+    except Exception as error:
+        log.debug("a refused connection on %s was gone already", info.path, exc_info=error)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
-import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from types import MappingProxyType
 from typing import Any
 
 from wsproto_core.closing import close_reason
 from wsproto_core.codec import split_token
+from wsproto_core.encoding import encode_json
 from wsproto_core.hub import Denial
+from wsproto_core.problems import Problem
 from wsproto_core.transport import ConnectionInfo, Headers, TokenSource
 
-__all__ = ["Receive", "Scope", "Send", "info_from_scope", "refuse"]
+__all__ = ["Receive", "Scope", "Send", "info_from_scope", "problem_response", "refuse"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,24 +49,41 @@ def info_from_scope(scope: Scope) -> ConnectionInfo:
     )
 
 
-async def refuse(scope: Scope, send: Send, denial: Denial) -> None:
+async def refuse(scope: Scope, send: Send, denial: Denial, base_url: str | None) -> None:
     """Refuse a connection that was not accepted: an HTTP response with the problem, or a plain 403 by the server.
 
     Args:
         scope: of the connection; says whether the server can send a response (ASGI, "Websocket Denial Response").
         send: of the connection.
         denial: why.
+        base_url: what problem type URLs begin with.
     """
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": denial.close_code, "reason": close_reason(denial.problem.title)})
         return
-    problem = denial.problem
-    body = json.dumps(problem.to_dict(instance=scope.get("path")), ensure_ascii=False).encode()
+    status, headers, body = problem_response(denial.problem, base_url, scope.get("path"))
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+    # uvicorn's default protocol calls it an error when the application returns before the connection is gone.
+    await asyncio.sleep(0)
+
+
+def problem_response(
+    problem: Problem, base_url: str | None, instance: str | None
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return a problem as an HTTP response: status, headers and body (RFC 9457 section 3).
+
+    Args:
+        problem: what is wrong.
+        base_url: what problem type URLs begin with.
+        instance: the path of the request.
+    """
+    document = problem.to_dict(base_url=base_url, instance=instance)
+    body = encode_json(document, f"The problem {problem.code!r}").encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     if problem.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})
+    return problem.status, headers, body
 
 
 def _authorization(headers: Headers) -> tuple[str | None, TokenSource | None]:

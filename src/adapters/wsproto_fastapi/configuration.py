@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Unpack
 
 from starlette.applications import Starlette
+
 from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
@@ -63,7 +64,7 @@ def _follow_lifespan(app: Starlette, hub: Hub) -> None:
     own = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(application: Any) -> AsyncIterator[Any]:
+    async def lifespan(application: Any) -> AsyncGenerator[Any]:
         async with own(application) as state:
             hub.start()
             hub.install_signal_handlers()

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketState
+
 from wsproto_asgi.connection import run_websocket
 from wsproto_core.errors import HostError
 from wsproto_core.recipients import Audience
 from wsproto_core.security import NOT_GIVEN
-
 from wsproto_fastapi.configuration import hub_of
 
 __all__ = ["handle_websocket"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ class Captured(list[EventEnvelope]):
 
 
 @contextmanager
-def captured(hub: Hub) -> Iterator[Captured]:
+def captured(hub: Hub) -> Generator[Captured]:
     """Collect what a hub emits, whoever it is for and from whichever thread.
 
     ::
@@ -56,11 +56,11 @@ def captured(hub: Hub) -> Iterator[Captured]:
             for audience in audiences
         )
 
-    hub.observers.append(observe)
+    hub.fanout.observers.append(observe)
     try:
         yield events
     finally:
-        hub.observers.remove(observe)
+        hub.fanout.observers.remove(observe)
 
 
 def find_event(events: Iterable[EventEnvelope], wanted: type[EventT], *, otherwise: object = None) -> EventT:
@@ -78,7 +78,9 @@ def find_event(events: Iterable[EventEnvelope], wanted: type[EventT], *, otherwi
     for envelope in came:
         if envelope.event == wanted.event_name:
             return wanted.model_validate(envelope.payload)
-    shown = "".join(f"\n  event {each.event!r} to {each.recipient} {each.recipient_id!r}: {each.payload}" for each in came)
+    shown = "".join(
+        f"\n  event {each.event!r} to {each.recipient} {each.recipient_id!r}: {each.payload}" for each in came
+    )
     if otherwise is not None:
         shown += f"\n  problem {otherwise}"
     raise AssertionError(f"No event {wanted.event_name!r} came, but:{shown or ' nothing'}")

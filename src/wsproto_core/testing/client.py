@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, Unpack
@@ -208,15 +208,18 @@ async def connect(
     headers: Mapping[str, str] | None = None,
     subprotocols: Iterable[str] = (V1_JSON,),
     **options: Unpack[HubOptions],
-) -> AsyncIterator[Client]:
+) -> AsyncGenerator[Client]:
     """Connect to an application in memory.
 
     Args:
         target: a registry, for which a hub is made; or a hub, to be one of its connections. None is the default
             registry.
         user_id: who connects; None is anonymous, `NOT_GIVEN` asks ``authenticate``.
-        connection_id, rooms, state: as for ``handle_websocket``.
-        path, headers: of the handshake.
+        connection_id: as for ``handle_websocket``.
+        rooms: as for ``handle_websocket``.
+        state: as for ``handle_websocket``.
+        path: of the handshake.
+        headers: of the handshake.
         subprotocols: what the client offers. `call` needs ``wsproto.v1.json``, which tells the end of an action.
         options: the settings of the hub that is made.
 
@@ -230,7 +233,7 @@ async def connect(
         hub = target
     else:
         if target is not None:
-            options["registry"] = target  # type: ignore[typeddict-item]  # a Router dispatches as well in a test
+            options["registry"] = target
         hub = Hub(Settings.of(options))
     info = ConnectionInfo(path=path, headers=Headers(headers or {}), subprotocols=tuple(subprotocols))
     transport = MemoryTransport(info)

@@ -1,0 +1,195 @@
+"""Whether a connection may be opened: draining, origin, authentication, limits; decided before it is accepted."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from wsproto_core.closing import CloseCode
+from wsproto_core.codec import PLAIN, V1_JSON, Codec, JsonCodec, choose_subprotocol
+from wsproto_core.ids import new_id
+from wsproto_core.index import Index
+from wsproto_core.problems import Problem
+from wsproto_core.recipients import Audience, connection, user
+from wsproto_core.security import NOT_GIVEN, Identity, OriginPolicy, as_identity
+from wsproto_core.settings import Settings
+from wsproto_core.transport import ConnectionInfo
+
+__all__ = ["Admission", "Denial", "Gate", "close_code_of"]
+
+log = logging.getLogger("wsproto_core.admission")
+security_log = logging.getLogger("wsproto_core.security")
+
+_CODECS: Final[Mapping[str, Codec]] = {V1_JSON: JsonCodec(V1_JSON)}
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A connection that is refused.
+
+    Attributes:
+        problem: why, for the client: the body of an HTTP response before accept, or a message after it.
+        close_code: what closes a connection that was accepted already.
+    """
+
+    problem: Problem
+    close_code: int
+
+
+@dataclass(slots=True, eq=False)
+class Admission:
+    """A connection that may be opened; it holds a place until `Hub.open` or `Hub.release`.
+
+    Attributes:
+        connection_id: its id.
+        info: what it told about itself.
+        identity: who is behind it; None authenticates later.
+        subprotocol: what the host answers the handshake with.
+        codec: how its messages travel.
+        rooms: that it is in from the beginning.
+        state: what its state begins with.
+        used: whether it was opened or released already.
+    """
+
+    connection_id: str
+    info: ConnectionInfo
+    identity: Identity | None
+    subprotocol: str | None
+    codec: Codec
+    rooms: tuple[Audience | str, ...] = ()
+    state: dict[str, Any] | None = None
+    used: bool = field(default=False, init=False)
+
+
+class Gate:
+    """Decides who comes in, and holds places for those on their way.
+
+    Args:
+        settings: of the hub.
+        index: who is in.
+        count: counts a refusal.
+
+    Attributes:
+        closed: set when nobody comes in any more.
+    """
+
+    def __init__(self, settings: Settings, index: Index, count: Callable[[str], None]) -> None:
+        self.closed = False
+        self._settings = settings
+        self._index = index
+        self._count = count
+        self._origins = OriginPolicy(settings.allowed_origins)
+        self._lock = threading.Lock()
+        self._reserved: dict[str, Admission] = {}
+
+    async def admit(
+        self,
+        info: ConnectionInfo,
+        *,
+        user_id: object,
+        connection_id: str | None,
+        rooms: Iterable[Audience | str],
+        state: Mapping[str, Any] | None,
+    ) -> Admission | Denial:
+        """Decide about one connection; see `Hub.admit`."""
+        if self.closed:
+            return self._deny(info, Problem("The server is going away.", code="unavailable"))
+        if not self._origins.allows(info):
+            return self._deny_origin(info)
+        try:
+            identity = await self._identify(info, user_id)
+        except Problem as refusal:
+            return self._deny(info, refusal)
+        chosen = choose_subprotocol(info.subprotocols, tuple(_CODECS))
+        admission = Admission(
+            connection_id=new_id() if connection_id is None else connection(connection_id).id,
+            info=info,
+            identity=identity,
+            subprotocol=chosen,
+            codec=_CODECS.get(chosen or "", PLAIN),
+            rooms=tuple(rooms),
+            state=dict(state) if state is not None else None,
+        )
+        with self._lock:
+            problem = self._full(admission)
+            if problem is None:
+                self._reserved[admission.connection_id] = admission
+        return admission if problem is None else self._deny(info, problem)
+
+    def release(self, admission: Admission) -> None:
+        """Give a place back: the connection is in, or never comes."""
+        admission.used = True
+        with self._lock:
+            if self._reserved.get(admission.connection_id) is admission:
+                del self._reserved[admission.connection_id]
+
+    async def _identify(self, info: ConnectionInfo, user_id: object) -> Identity | None:
+        if user_id is not NOT_GIVEN:
+            return as_identity(user_id)
+        if self._settings.authenticate is None:
+            return Identity()
+        found = self._settings.authenticate(info)
+        return as_identity(await found if inspect.isawaitable(found) else found)
+
+    def _full(self, admission: Admission) -> Problem | None:
+        limits = self._settings.limits
+        connections = self._index.connections
+        if admission.connection_id in connections or admission.connection_id in self._reserved:
+            # Two connections of one id would be one for everybody else, so the second never gets in.
+            return Problem("This connection id is in use.", code="conflict")
+        total = len(connections) + len(self._reserved)
+        if limits.max_connections is not None and total >= limits.max_connections:
+            return Problem("The server has as many connections as it takes.", code="unavailable")
+        per_user = limits.max_connections_per_user
+        if per_user is not None and self._of_user(admission) >= per_user:
+            return Problem("You have as many connections as you may.", code="rate_limited")
+        return None
+
+    def _of_user(self, admission: Admission) -> int:
+        """Count the connections of the same user; an anonymous one shares with nobody."""
+        audience = _user_of(admission)
+        if audience is None:
+            return 0
+        waiting = sum(1 for other in self._reserved.values() if _user_of(other) == audience)
+        return waiting + len(self._index.members(audience.topic or ""))
+
+    def _deny_origin(self, info: ConnectionInfo) -> Denial:
+        origin = info.headers.get("origin")
+        security_log.warning(
+            "origin refused: %r on %s; expected %s. Allow it with allowed_origins=[…].",
+            origin,
+            info.path,
+            self._origins.describe(info),
+            extra={"reason": "origin", "origin": origin, "peer": info.peer},
+        )
+        problem = Problem("Pages of this origin may not connect here.", code="forbidden")
+        return self._deny(info, problem, CloseCode.POLICY_VIOLATION)
+
+    def _deny(self, info: ConnectionInfo, problem: Problem, close_code: int | None = None) -> Denial:
+        self._count("refused")
+        log.info("connection refused on %s: %s", info.path, problem.code)
+        return Denial(problem, close_code if close_code is not None else close_code_of(problem))
+
+
+def close_code_of(problem: Problem) -> int:
+    """Return the code that closes a connection because of a problem (protocol section 11)."""
+    match problem.status:
+        case 401:
+            return CloseCode.UNAUTHORIZED
+        case 403:
+            return CloseCode.FORBIDDEN
+        case 429 | 503:
+            return CloseCode.TRY_AGAIN_LATER
+        case status if status >= 500:
+            return CloseCode.INTERNAL_ERROR
+        case _:
+            return CloseCode.POLICY_VIOLATION
+
+
+def _user_of(admission: Admission) -> Audience | None:
+    identity = admission.identity
+    return None if identity is None or identity.user_id is None else user(identity.user_id)
