@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from wsproto_core.closing import CloseCode
 from wsproto_core.codec import PLAIN, V1_JSON, Codec, JsonCodec, choose_subprotocol
-from wsproto_core.ids import new_id
+from wsproto_core.ids import new_connection_id
 from wsproto_core.index import Index
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection, user
@@ -106,7 +106,7 @@ class Gate:
             return self._deny(info, refusal)
         chosen = choose_subprotocol(info.subprotocols, tuple(_CODECS))
         admission = Admission(
-            connection_id=new_id() if connection_id is None else connection(connection_id).id,
+            connection_id=new_connection_id() if connection_id is None else connection(connection_id).id,
             info=info,
             identity=identity,
             subprotocol=chosen,

@@ -29,7 +29,7 @@ def autodiscover(
     Args:
         base_packages: packages that may have the modules.
         modules: names below a base package.
-        packages: imported with all their submodules.
+        packages: imported with all their submodules but ``__main__``.
 
     Returns:
         the names of the modules that were imported or had been imported before.
@@ -108,11 +108,9 @@ def _exists(name: str) -> bool:
 def _import_tree(name: str) -> list[str]:
     module = importlib.import_module(name)
     imported = [module.__name__]
-    for info in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module.__name__}.", onerror=_reraise):
+    for info in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module.__name__}."):
+        if info.name.endswith(".__main__"):
+            continue  # to import a program is to run it
         importlib.import_module(info.name)
         imported.append(info.name)
     return imported
-
-
-def _reraise(_: str) -> None:
-    raise

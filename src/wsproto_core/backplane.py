@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol, runtime_checkable
-from urllib.parse import urlsplit
 
 from wsproto_core.errors import ConfigurationError
 
@@ -117,10 +116,9 @@ def backplane_from(value: str | Backplane) -> Backplane | None:
         raise ConfigurationError(
             f"backplane must be a URL or an object with the Backplane protocol, not {type(value).__name__}."
         )
-    parts = urlsplit(value)
-    if parts.scheme == "memory":
-        name = parts.netloc + parts.path
+    scheme, separator, name = value.partition("://")
+    if separator and scheme.lower() == "memory":
         return MemoryBackplane(name) if name else None
-    raise ConfigurationError(
-        f"backplane: the scheme {parts.scheme!r} is unknown; this version has memory:// and memory://name."
-    )
+    # The rest of the URL may be a password.
+    wrong = f"the scheme {scheme!r} is unknown" if separator else "that is no URL"
+    raise ConfigurationError(f"backplane: {wrong}; this version has memory:// and memory://name.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -56,7 +57,7 @@ class Action:
             return cls().execute(*arguments, **keywords)
 
         # Bound to no instance yet: only its signature is read.
-        execute = cast("Callable[..., Any]", cls.execute.__get__(object()))
+        execute = cast("Callable[..., Any]", inspect.getattr_static(cls, "execute").__get__(object(), cls))
         registry_or_default(registry).add_action(
             name_of_class(cls, name),
             execute,

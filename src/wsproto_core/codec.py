@@ -87,7 +87,7 @@ def choose_subprotocol(offered: Sequence[str], available: Sequence[str]) -> str 
         available: what the server can speak.
 
     Returns:
-        the first that both know; else the marker ``access-token`` if a token came with it; else None.
+        the first that both know; else the marker ``access-token`` if it was offered; else None.
     """
     for name in offered:
         if name in available:

@@ -20,7 +20,7 @@ from wsproto_core.decoding import Rejected
 from wsproto_core.encoding import EncodedEvent, encode_payload
 from wsproto_core.envelopes import ActionEnvelope
 from wsproto_core.errors import HandlerSignatureError
-from wsproto_core.events import NOWHERE, Emittable, Event, as_audiences
+from wsproto_core.events import NOWHERE, Emittable, Event, as_audiences, is_event, target_of
 from wsproto_core.handlers import HandlerForm, positional_count
 from wsproto_core.ids import new_id
 from wsproto_core.middleware import Next, chain
@@ -105,7 +105,7 @@ class Call:
             return 0
         self.sending = True
         try:
-            if to is None and isinstance(event, Event) and event.wsproto_target_ is NOWHERE:
+            if to is None and is_event(event) and target_of(event) is NOWHERE:
                 await self._answer(event)
                 reached = 1
             else:
@@ -120,12 +120,12 @@ class Call:
     def _answer(self, event: Event) -> Awaitable[None]:
         """Queue an event for the asker alone: the usual answer, so the way there is short."""
         session = self.session
-        hub = session.hub
-        encoded = EncodedEvent(new_id(), event.event_name, encode_payload(event))
-        if hub.fanout.observers:
-            hub.fanout.observe(encoded, (connection(session.id),))
+        payload = encode_payload(event)
+        fanout = session.hub.fanout
+        if fanout.observers:
+            fanout.observe(EncodedEvent(new_id(), event.event_name, payload), (connection(session.id),))
         self.events += 1
-        return session.answer(encoded, session.own_members, self.req_id)
+        return session.answer_own(event.event_name, payload, self.req_id)
 
     def stop(self, reason: str) -> None:
         """Stop what runs for this call.
@@ -176,7 +176,7 @@ class Dispatcher:
                 elif action.signature.form is HandlerForm.COROUTINE:
                     # The usual handler, without the steps that the others need.
                     result = await action.run(call)
-                    if isinstance(result, Event):
+                    if is_event(result):
                         await call.emit(result)
                     elif result is not None:
                         await self._emit_result(call, result)
@@ -220,7 +220,7 @@ class Dispatcher:
 
     async def _emit_result(self, call: Call, result: Any) -> int:
         """Emit what a handler returned: an event, several, or something that gives them."""
-        if isinstance(result, Event):
+        if is_event(result):
             await call.emit(result)
             return 1
         if inspect.isawaitable(result):
@@ -360,7 +360,7 @@ def _stopped(call: Call) -> Problem:
 
 
 def _checked_event(call: Call, event: Any) -> Event | Emittable:
-    if isinstance(event, Event) or hasattr(event, "emit"):
+    if is_event(event) or hasattr(event, "emit"):
         return cast("Event | Emittable", event)
     raise _no_event(call, event)
 

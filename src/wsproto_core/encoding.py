@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from wsproto_core.errors import UnserializableEventError
 from wsproto_core.events import Event
 from wsproto_core.recipients import Audience
 
-__all__ = ["EncodedEvent", "encode_event", "encode_json", "encode_payload", "json_text", "recipient_members"]
+__all__ = ["EncodedEvent", "encode_event", "encode_json", "encode_payload", "event_text", "json_text", "recipient_members"]
 
 # Core schema types whose values are never a float. Whatever is not listed is looked at in the output.
 _FINITE_TYPES: Final = frozenset(
@@ -55,13 +56,17 @@ class EncodedEvent:
             recipient: the members that `recipient_members` made.
             req_id: the request that it answers, for the connection that asked.
         """
-        name = json_text(self.name)
-        if req_id is None:
-            return f'{{"msg_id":"{self.msg_id}","seq":{seq},"event":{name},{recipient},"payload":{self.payload}}}'
-        return (
-            f'{{"msg_id":"{self.msg_id}","req_id":"{req_id}","seq":{seq},"event":{name},{recipient},'
-            f'"payload":{self.payload}}}'
-        )
+        return event_text(self.msg_id, self.name, self.payload, seq, recipient, req_id)
+
+
+def event_text(msg_id: str, name: str, payload: str, seq: int, recipient: str, req_id: str | None) -> str:
+    """Return the JSON text of an event envelope; see `EncodedEvent`."""
+    if req_id is None:
+        return f'{{"msg_id":"{msg_id}","seq":{seq},"event":{json_text(name)},{recipient},"payload":{payload}}}'
+    return (
+        f'{{"msg_id":"{msg_id}","req_id":"{req_id}","seq":{seq},"event":{json_text(name)},{recipient},'
+        f'"payload":{payload}}}'
+    )
 
 
 def encode_event(event: Event, msg_id: str) -> EncodedEvent:
@@ -93,7 +98,8 @@ def encode_payload(event: Event) -> str:
     finite = _always_finite.get(cls)
     if finite is None:
         finite = _always_finite[cls] = _only_finite_types(cls.__pydantic_core_schema__)
-    if not finite:
+    # A model that was made without validation may hold anything.
+    if not finite or "NaN" in text or "Infinity" in text:
         _check_finite(text, event, cls.__name__)
     return text
 
@@ -145,6 +151,8 @@ def _holds_non_finite(value: object) -> bool:
             stack.append(each.model_dump())
         elif isinstance(each, Mapping):
             stack.extend(each.values())
+        elif is_dataclass(each) and not isinstance(each, type):
+            stack.extend(getattr(each, member.name) for member in fields(each))
         elif isinstance(each, (list, tuple, set, frozenset)):
             stack.extend(each)
     return False
@@ -156,13 +164,14 @@ def _only_finite_types(schema: object) -> bool:
         each = stack.pop()
         if isinstance(each, dict):
             kind = each.get("type")
-            if isinstance(kind, str) and kind not in _FINITE_TYPES:
+            is_schema = isinstance(kind, str)  # what is none holds the schemas of fields by their names
+            if is_schema and kind not in _FINITE_TYPES:
                 return False
             if each.get("extra_behavior") == "allow" or each.get("extras_schema") or "serialization" in each:
                 return False
             if isinstance(each.get("config"), dict) and each["config"].get("extra_fields_behavior") == "allow":
                 return False
-            stack.extend(value for key, value in each.items() if key not in {"metadata", "default"})
+            stack.extend(value for key, value in each.items() if not is_schema or key not in {"metadata", "default"})
         elif isinstance(each, (list, tuple)):
             stack.extend(each)
     return True

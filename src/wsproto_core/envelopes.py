@@ -52,7 +52,7 @@ class EventEnvelope(BaseModel):
     seq: int | None = Field(default=None, ge=1)
     event: _Name
     recipient: _Name
-    recipient_id: _Name
+    recipient_id: str = Field(min_length=1)  # as it is: white space may be all the name that a room has
     payload: dict[str, Any] = Field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import Format, TypeIs, get_annotations
 
 from wsproto_core.errors import EventDefinitionError
-from wsproto_core.recipients import Audience, SupportsAudience
+from wsproto_core.recipients import Audience, SupportsAudience, connection
 
 if TYPE_CHECKING:
     from wsproto_core.envelopes import EventEnvelope
 
-__all__ = ["NOWHERE", "Emittable", "Event", "Target", "as_audiences", "target_of"]
+__all__ = ["NOWHERE", "Emittable", "Event", "Target", "as_audiences", "is_event", "target_of"]
 
-_HIDDEN_BY_FIELDS = ("to", "emit")
+_METHODS: Final = frozenset({"to", "emit"})
 
 
 @runtime_checkable
@@ -73,12 +73,11 @@ def as_audiences(
 def _excluded(exclude: str | Audience | Iterable[str | Audience]) -> frozenset[str]:
     if isinstance(exclude, (str, Audience)):
         exclude = (exclude,)
-    ids = set()
-    for each in exclude:
-        if isinstance(each, Audience) and each.kind != "websocket":
-            raise TypeError(f"exclude= takes connection ids, not a {each.kind} audience.")
-        ids.add(each.id if isinstance(each, Audience) else each)
-    return frozenset(ids)
+    ids = [each if isinstance(each, Audience) else connection(each) for each in exclude]
+    for audience in ids:
+        if audience.kind != "websocket":
+            raise TypeError(f"exclude= takes connection ids, not a {audience.kind} audience.")
+    return frozenset(audience.id for audience in ids)
 
 
 class Event(BaseModel):
@@ -98,7 +97,7 @@ class Event(BaseModel):
         replace: True replaces an event of the same name on purpose.
 
     Raises:
-        EventDefinitionError: a field is called ``to`` or ``emit``.
+        EventDefinitionError: a field is called ``to``, ``emit`` or ``event_name``.
         DuplicateNameError: the name is taken in this registry.
     """
 
@@ -112,12 +111,9 @@ class Event(BaseModel):
 
     def __init_subclass__(cls, **_: Any) -> None:
         super().__init_subclass__()
-        for field in _HIDDEN_BY_FIELDS:
-            if field in inspect.get_annotations(cls):
-                raise EventDefinitionError(
-                    f"{cls.__qualname__}.{field} would hide Event.{field}(). Give the field another name and the "
-                    f'payload its own: {field}_: … = Field(alias="{field}").'
-                )
+        # Looked for before pydantic, which would only warn; a base class may bring the field along.
+        for base in cls.__mro__:
+            _refuse_to_hide(cls, _METHODS.intersection(get_annotations(base, format=Format.FORWARDREF)))
 
     @classmethod
     def __pydantic_init_subclass__(
@@ -132,8 +128,11 @@ class Event(BaseModel):
         from wsproto_core.registry import registry_or_default
         from wsproto_core.specs import name_of_class
 
+        _refuse_to_hide(cls, {"event_name"}.intersection(cls.model_fields))
         if not register or not cls.__dict__.get("__register__", True):
             return
+        if cls.__pydantic_generic_metadata__["origin"] is not None:
+            return  # Said[int] is Said: it has its name, and that is registered
         cls.event_name = name_of_class(cls, name)
         registry_or_default(registry).add_event(cls, replace=replace)
 
@@ -172,6 +171,19 @@ class Event(BaseModel):
             recipient_id=audiences[0].id,
             payload=self.model_dump(mode="json", by_alias=True),
         )
+
+
+def _refuse_to_hide(cls: type[Event], fields: Iterable[str]) -> None:
+    for field in fields:
+        raise EventDefinitionError(
+            f"{cls.__qualname__}.{field} would hide Event.{field}. Give the field another name and the payload its "
+            f'own: {field}_: … = Field(alias="{field}").'
+        )
+
+
+def is_event(value: object) -> TypeIs[Event]:
+    """Say whether something is an `Event`. Asking pydantic's metaclass with ``isinstance`` takes a microsecond."""
+    return hasattr(type(value), "wsproto_target_")
 
 
 def target_of(event: Event) -> Target:

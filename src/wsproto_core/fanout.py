@@ -13,7 +13,7 @@ from wsproto_core.dispatcher import Call
 from wsproto_core.encoding import EncodedEvent, encode_event, encode_json, recipient_members
 from wsproto_core.envelopes import EventEnvelope
 from wsproto_core.errors import BroadcastNotAllowedError, MissingAudienceError, UnknownRecipientError
-from wsproto_core.events import Emittable, Event, target_of
+from wsproto_core.events import Emittable, Event, is_event, target_of
 from wsproto_core.ids import new_id
 from wsproto_core.index import Index
 from wsproto_core.publications import Publication, Publisher
@@ -68,7 +68,7 @@ class Fanout:
             exclude: ids of connections that do not get it.
             asker: whose request it answers; that connection gets the event last, and waits for room.
         """
-        if isinstance(event, Event):
+        if is_event(event):
             target = target_of(event)
             audiences = audiences or target.audiences
             exclude |= target.exclude

@@ -26,7 +26,7 @@ from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Decoder
 from wsproto_core.dispatcher import Call, Dispatcher
 from wsproto_core.encoding import encode_json
-from wsproto_core.events import Emittable, Event, as_audiences, target_of
+from wsproto_core.events import Emittable, Event, as_audiences, is_event, target_of
 from wsproto_core.fanout import Fanout
 from wsproto_core.handlers import positional_count
 from wsproto_core.ids import new_id
@@ -238,7 +238,7 @@ class Hub:
     async def emit_from(self, session: Session, event: Event | Emittable, to: _Audiences | None = None) -> int:
         """Emit an event on behalf of a connection that asked nothing: in ``on_connect``, say."""
         audiences = as_audiences(to)
-        if not audiences and isinstance(event, Event) and not target_of(event).audiences:
+        if not audiences and is_event(event) and not target_of(event).audiences:
             audiences = (connection(session.id),)
         return await self.fanout.route(event, audiences)
 
@@ -252,7 +252,7 @@ class Hub:
         Raises:
             MissingAudienceError, BroadcastNotAllowedError, UnserializableEventError.
         """
-        if isinstance(event, Event):
+        if is_event(event):
             rest = self.fanout.route_sync(event, as_audiences(to), _ids(exclude))
         else:
             rest = self.fanout.route(event, as_audiences(to), exclude=_ids(exclude))

@@ -1,65 +1,64 @@
-"""Identifiers: random UUIDs (RFC 9562 version 4) as text, cut from blocks of the system's randomness.
+"""Identifiers: UUIDs (RFC 9562) as text, in the one form that the protocol uses.
 
-`uuid.uuid4` asks the kernel once for each identifier; a message takes at least one, so they are taken in blocks.
+A message takes at least one, and asking the kernel for randomness each time costs as much as validating the message.
+So the names of messages, which have to be unique and not secret, are counted on from a random beginning. The ids of
+connections, which nobody may guess, are all random.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable
+from typing import Final
 
-__all__ = ["IdFactory", "RandomIds", "canonical_uuid", "new_id"]
+__all__ = ["IdFactory", "MessageIds", "canonical_uuid", "new_connection_id", "new_id"]
 
 IdFactory = Callable[[], str]
 
-_BLOCK_IDS = 64
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-class RandomIds:
-    """Make version 4 UUIDs with 122 random bits each. Safe to call from any thread.
+class MessageIds:
+    """Make identifiers that no other process makes. Safe to call from any thread.
+
+    They are marked as version 4, which every client takes. Of their 122 bits 74 are random for each process, and the
+    last 48 are a counter that begins at random.
 
     Args:
         source: where the random bytes come from; takes a number of bytes. A test holds it still.
     """
 
-    __slots__ = ("_ready", "_source")
+    __slots__ = ("_count", "_prefix", "_source")
 
     def __init__(self, source: Callable[[int], bytes] = os.urandom) -> None:
         self._source = source
-        self.forget()
+        self.begin()
 
-    def forget(self) -> None:
-        """Throw away what was made in advance: a forked process must not repeat its parent's identifiers."""
-        self._ready: Iterator[str] = iter(())
+    def begin(self) -> None:
+        """Begin at random: a forked process must not repeat its parent's identifiers."""
+        beginning = str(uuid.UUID(bytes=self._source(16), version=4))
+        self._prefix = beginning[:24]
+        # Half of the range is left before the counter would wrap, which is centuries.
+        self._count = itertools.count(int(beginning[24:], 16) >> 1).__next__
 
     def __call__(self) -> str:
         """Return a new identifier: 36 characters, lower case."""
-        # Taking the next item of an iterator over a list is one step, which no other thread can halve.
-        made = next(self._ready, None)
-        if made is not None:
-            return made
-        block = self._make_block()
-        made = block.pop()
-        self._ready = iter(block)
-        return made
-
-    def _make_block(self) -> list[str]:
-        digits = self._source(16 * _BLOCK_IDS).hex()
-        return [
-            f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}-"
-            f"{_VARIANT[digits[at + 16]]}{digits[at + 17 : at + 20]}-{digits[at + 20 : at + 32]}"
-            for at in range(0, len(digits), 32)
-        ]
+        return f"{self._prefix}{self._count():012x}"
 
 
-new_id = RandomIds()
-"""Makes the identifiers of this process: messages, connections."""
+new_id: Final = MessageIds()
+"""Makes the names of messages in this process."""
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - the other branch is Windows, which cannot fork
-    os.register_at_fork(after_in_child=new_id.forget)
+    os.register_at_fork(after_in_child=new_id.begin)
+
+
+def new_connection_id() -> str:
+    """Return an identifier of 122 random bits: 36 characters, lower case."""
+    return str(uuid.uuid4())
 
 
 def canonical_uuid(value: object) -> str | None:

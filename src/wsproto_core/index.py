@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from wsproto_core.recipients import Audience, user
-from wsproto_core.topics import escape_level
+from wsproto_core.topics import escape_level, unescape_level
 
 if TYPE_CHECKING:
     from wsproto_core.session import Session
@@ -79,7 +79,7 @@ class Index:
             if self._connections.get(session.id) is session:
                 del self._connections[session.id]
             dropped = [name for name in session.topics or () if self._drop(session, name)]
-            return [*dropped, f"websocket/{session.id}", EVERYONE_CHANNEL]
+            return [*dropped, _own_channel(session), EVERYONE_CHANNEL]
 
     def members(self, name: str) -> list[Session]:
         """Return who listens to a topic."""
@@ -91,12 +91,12 @@ class Index:
         if name == EVERYONE_CHANNEL:
             return bool(self._connections)
         kind, _, rest = name.partition("/")
-        return rest in self._connections if kind == "websocket" else name in self._topics
+        return unescape_level(rest) in self._connections if kind == "connection" else name in self._topics
 
     def topics_of(self, session: Session) -> list[str]:
         """Return what a connection listens to, its own channel and everyone's included."""
         with self._lock:
-            return [*(session.topics or ()), f"websocket/{session.id}", EVERYONE_CHANNEL]
+            return [*(session.topics or ()), _own_channel(session), EVERYONE_CHANNEL]
 
     def rooms(self) -> list[str]:
         """Return the names of the rooms that somebody is in."""
@@ -112,3 +112,7 @@ class Index:
             return False
         del self._topics[name]
         return True
+
+
+def _own_channel(session: Session) -> str:
+    return f"connection/{escape_level(session.id)}"

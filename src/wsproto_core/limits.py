@@ -69,5 +69,5 @@ def _check_number(name: str, value: object, *, whole: bool, optional: bool) -> N
     off = "; None switches it off" if optional else ""
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise ConfigurationError(f"Limits.{name} is a {unit}, not {value!r}{off}.")
-    if not (value > 0 and math.isfinite(value)):
+    if not 0 < value < math.inf:
         raise ConfigurationError(f"Limits.{name} must be above 0, not {value!r}{off}.")

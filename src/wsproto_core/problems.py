@@ -263,7 +263,7 @@ def check_problem_type_base_url(value: object) -> str | None:
         return None
     if not isinstance(value, str):
         raise ConfigurationError(f"problem_type_base_url must be a string or None, not {type(value).__name__}.")
-    text = value.strip().rstrip("/")
+    text = value.strip().rstrip("/") or value.strip()[:1]
     if not text:
         return None
     if not text.isascii() or any(character.isspace() for character in text):

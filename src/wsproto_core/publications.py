@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json, to_json
 
 from wsproto_core.backplane import Backplane
-from wsproto_core.encoding import EncodedEvent, json_text
+from wsproto_core.encoding import EncodedEvent, encode_json, json_text
 from wsproto_core.envelopes import MessageId
 from wsproto_core.errors import InvalidTopicError
 from wsproto_core.recipients import Audience
+from wsproto_core.topics import escape_level
 
 __all__ = ["Publication", "Publisher", "read_publication"]
 
@@ -76,7 +77,7 @@ def read_publication(message: bytes) -> Publication:
         raise ValueError("not a publication") from error
     if read.v != _VERSION:
         raise ValueError(f"version {read.v} is not known")
-    payload = to_json(read.payload).decode()
+    payload = encode_json(read.payload, "its payload")
     return Publication(read.origin, read.id, read.event, payload, audiences, frozenset(read.exclude))
 
 
@@ -151,4 +152,6 @@ class Publisher:
 
 def channel_of(audience: Audience) -> str:
     """Return the topic that an audience is published to."""
+    if audience.kind == "websocket":
+        return f"connection/{escape_level(audience.id)}"
     return audience.topic or f"{audience.kind}/{audience.id}"

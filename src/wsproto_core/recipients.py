@@ -34,6 +34,9 @@ class Audience:
     Attributes:
         kind: ``websocket``, ``user``, ``room``, ``topic``, ``everyone``, or a kind registered with `recipient`.
         id: which one of that kind.
+
+    Raises:
+        InvalidTopicError: a kind or an id that is empty or no text, or a ``topic`` that is none.
     """
 
     kind: str
@@ -41,7 +44,8 @@ class Audience:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", name_text(self.kind, "The kind of an audience"))
-        object.__setattr__(self, "id", name_text(self.id, f"The id of a {self.kind!r} audience"))
+        what = f"The id of a {self.kind!r} audience"
+        object.__setattr__(self, "id", check_topic(self.id) if self.kind == "topic" else name_text(self.id, what))
 
     @property
     def topic(self) -> str | None:
@@ -96,7 +100,7 @@ def topic(name: str) -> Audience:
     Raises:
         InvalidTopicError: the name is no valid topic name, or below a reserved first level (protocol section 7).
     """
-    return Audience("topic", check_topic(name))
+    return Audience("topic", name)
 
 
 def everyone() -> Audience:

@@ -18,7 +18,7 @@ from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
 from wsproto_core.dispatcher import Call
-from wsproto_core.encoding import EncodedEvent, encode_json, recipient_members
+from wsproto_core.encoding import EncodedEvent, encode_json, event_text, recipient_members
 from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
 from wsproto_core.outbox import Outbox
@@ -205,6 +205,14 @@ class Session:
         self._seq += 1
         return self._outbox.answer(self._codec.encode(event.text(self._seq, recipient, req_id)))
 
+    def answer_own(self, name: str, payload: str, req_id: str | None) -> Awaitable[None]:
+        """Send an event that is for this connection alone, in answer to its request; see `answer`."""
+        if self._life is not _Life.OPEN:
+            return _nothing()
+        self._seq += 1
+        text = event_text(new_id(), name, payload, self._seq, self.own_members, req_id)
+        return self._outbox.answer(self._codec.encode(text))
+
     def push(self, event: EncodedEvent, recipient: str) -> bool:
         """Send an event that comes from elsewhere, on this connection's loop; say whether it was queued."""
         if self._life is not _Life.OPEN:
@@ -223,14 +231,12 @@ class Session:
         if problem is not None:
             await self._send_problem(problem, call)
         elif self.negotiated:
-            await self.answer(
-                EncodedEvent(new_id(), "ws.complete", f'{{"events":{call.events}}}'), self.own_members, call.req_id
-            )
+            await self.answer_own("ws.complete", f'{{"events":{call.events}}}', call.req_id)
 
     async def announce(self, name: str, payload: dict[str, Any]) -> None:
         """Send one of the protocol's own events to who opted in to section 5."""
         if self.negotiated:
-            await self.answer(EncodedEvent(new_id(), name, encode_json(payload, name)), self.own_members)
+            await self.answer_own(name, encode_json(payload, name), None)
 
     async def join(self, *audiences: Audience | str) -> None:
         """Join rooms or subscribe to topics; see `ActionContext.join`."""
@@ -442,7 +448,8 @@ class Session:
         task = start_eagerly(self.hub.dispatcher.run(call), self._loop)
         outbox.eager = False
         if task.done():
-            self._ended(call)
+            if self._requests:
+                self._ended(call)
             return
         if outbox.writing:
             outbox.watch()

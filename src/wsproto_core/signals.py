@@ -30,6 +30,8 @@ class DrainSignals:
         self._loop = loop
         self._previous: dict[int, Any] = {}
         self._task: asyncio.Task[None] | None = None
+        self._asked = False
+        self._passed_on = False
 
     @classmethod
     def install(cls, drain: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> DrainSignals | None:
@@ -54,14 +56,14 @@ class DrainSignals:
                 signal.signal(number, previous)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._task is not None or self._loop.is_closed():
+        if self._asked or self._loop.is_closed():
             self._call_previous(number, frame)
         else:
+            self._asked = True
             self._loop.call_soon_threadsafe(self._begin, number)
 
     def _begin(self, number: int) -> None:
-        if self._task is None:
-            self._task = self._loop.create_task(self._drain_then(number))
+        self._task = self._loop.create_task(self._drain_then(number))
 
     async def _drain_then(self, number: int) -> None:
         try:
@@ -69,9 +71,12 @@ class DrainSignals:
         except Exception:
             log.exception("the drain failed")
         finally:
-            self._loop.call_soon(self._call_previous, number, None)
+            # A server takes each call for one more signal, and some drop everything at the second.
+            if not self._passed_on:
+                self._loop.call_soon(self._call_previous, number, None)
 
     def _call_previous(self, number: int, frame: FrameType | None) -> None:
+        self._passed_on = True
         previous = self._previous[number]
         if callable(previous):
             previous(number, frame)

@@ -40,7 +40,12 @@ def name_text(name: object, what: str) -> str:
     Raises:
         InvalidTopicError: the name is empty, holds a lone surrogate, or is not an int, a str or a UUID.
     """
-    if isinstance(name, str) or (isinstance(name, (int, UUID)) and not isinstance(name, bool)):
+    # The text of a member of an Enum would be its name: two names for one room.
+    if isinstance(name, str):
+        text = str.__str__(name)
+    elif isinstance(name, int) and not isinstance(name, bool):
+        text = int.__repr__(name)
+    elif isinstance(name, UUID):
         text = str(name)
     else:
         raise InvalidTopicError(f"{what} must be a str, an int or a UUID, not {type(name).__name__}.")

@@ -55,10 +55,10 @@ class ConnectionInfo:
 
     Attributes:
         path: of the request, without the query.
-        query: of the request, raw, without the question mark.
+        query: of the request, raw, without the question mark; never shown by ``repr``: it may hold a ticket.
         headers: of the request.
         peer: address and port of the other side, as the host knows them.
-        subprotocols: what the client offered, without the token and its marker (protocol section 5).
+        subprotocols: what the client offered, without the token (protocol section 5).
         token: the credential that came along, if any; never shown by ``repr``.
         source: where it came from.
         scheme: ``ws`` or ``wss``, as the host knows it.
@@ -66,7 +66,7 @@ class ConnectionInfo:
     """
 
     path: str = "/"
-    query: str = ""
+    query: str = field(default="", repr=False)
     headers: Headers = field(default_factory=Headers)
     peer: tuple[str, int] | None = None
     subprotocols: tuple[str, ...] = ()

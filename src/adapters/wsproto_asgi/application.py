@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Unpack
+from typing import Unpack
 
 from wsproto_asgi.connection import run_websocket
-from wsproto_asgi.handshake import Receive, Scope, Send
+from wsproto_asgi.handshake import Receive, Scope, Send, problem_response, refuse
 from wsproto_core.autodiscover import base_packages_of, calling_module
+from wsproto_core.closing import CloseCode
 from wsproto_core.errors import ConfigurationError
-from wsproto_core.hub import Hub
+from wsproto_core.hub import Denial, Hub
 from wsproto_core.problems import Problem
 from wsproto_core.settings import HubOptions, Settings
 
@@ -49,17 +49,34 @@ class WebSocketApp:
             case "websocket" if self._is_here(scope):
                 await run_websocket(self.hub, scope, receive, send)
             case "websocket":
-                await _answer(scope, receive, send, 404, prefix="websocket.http")
+                await receive()
+                await refuse(scope, send, Denial(Problem(status=404), CloseCode.POLICY_VIOLATION), self._base_url)
             case "lifespan":
                 await self._lifespan(receive, send)
             case "http":
-                await _answer(scope, receive, send, 426 if self._is_here(scope) else 404, prefix="http")
+                await self._answer(scope, send)
             case kind:
                 raise RuntimeError(f"WebSocketApp serves websocket connections, not {kind!r}.")
 
     def _is_here(self, scope: Scope) -> bool:
         # A mounted application is given the whole path, and what of it belongs to the mount (ASGI, "root_path").
         return self.path is None or scope["path"].removeprefix(scope.get("root_path", "")) == self.path
+
+    @property
+    def _base_url(self) -> str | None:
+        return self.hub.settings.problem_type_base_url
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        """Answer an HTTP request: there is nothing here, or nothing for HTTP (RFC 9110 section 15.5.22)."""
+        more = []
+        if self._is_here(scope):
+            problem = Problem("This is a WebSocket endpoint; connect to it with ws:// or wss://.", status=426)
+            more = [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
+        else:
+            problem = Problem(status=404)
+        status, headers, body = problem_response(problem, self._base_url, scope["path"])
+        await send({"type": "http.response.start", "status": status, "headers": headers + more})
+        await send({"type": "http.response.body", "body": body})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -73,17 +90,3 @@ class WebSocketApp:
         await receive()
         await self.hub.stop()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _answer(scope: Scope, receive: Receive, send: Send, status: int, *, prefix: str) -> None:
-    if prefix == "websocket.http":
-        await receive()
-        if "websocket.http.response" not in (scope.get("extensions") or {}):
-            await send({"type": "websocket.close", "code": 1000, "reason": ""})
-            return
-    detail = "This is a WebSocket endpoint; connect to it with ws:// or wss://." if status == 426 else None
-    _, headers, body = problem_response(Problem(detail, status=status), base_url, scope.get("path"))
-    if status == 426:
-        headers += [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
-    await send({"type": f"{prefix}.response.start", "status": status, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": body})

@@ -18,7 +18,7 @@ from wsproto_core.transport import ConnectionInfo
 
 __all__ = ["AsgiTransport", "run_websocket"]
 
-log = logging.getLogger("wsproto_asgi.connection")
+log = logging.getLogger("wsproto_core.asgi")
 
 _CLOSE_HANDSHAKE: Final = 5.0  # seconds that the other side has to answer our close frame
 

@@ -1,0 +1,37 @@
+"""The application under test on any ASGI server, without a framework."""
+
+import json
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from tests.adapters.applications import actions
+from tests.adapters.applications.common import limits, look_inside, user_from
+from wsproto_asgi import WebSocketApp
+from wsproto_asgi.handshake import Receive, Scope, Send
+from wsproto_core import ConnectionInfo, room
+
+
+def authenticate(info: ConnectionInfo) -> int | str | UUID | None:
+    if info.path == "/login/":
+        return actions.authenticate(info)
+    return user_from(parse_qs(info.query).get("user", [None])[0])
+
+
+socket = WebSocketApp(
+    problem_type_base_url="https://example.com/problems",
+    limits=limits(),
+    authenticate=authenticate,
+    on_disconnect=actions.on_disconnect,
+)
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        return await socket(scope, receive, send)
+    if scope["path"] == "/inside":
+        body = json.dumps(look_inside(socket.hub)).encode()
+    else:
+        name = scope["path"].removeprefix("/say/")
+        body = str(await socket.hub.emit(actions.Entered(room=name), to=room(name))).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body})

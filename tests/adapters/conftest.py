@@ -1,0 +1,76 @@
+"""Real servers in processes of their own."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tests.adapters.hosts import HOSTS, Host, uvicorn
+from tests.adapters.serving import Server
+
+
+class Serve(Protocol):
+    """Starts a server that ends with the test."""
+
+    def __call__(
+        self, application: Host | str, *, args: Sequence[str] = (), source: str | None = None, **limits: Any
+    ) -> Server: ...
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a host on each of the table, or on those of the adapter that was chosen."""
+    if "host" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--adapter")
+        hosts = [host for host in HOSTS if chosen in {None, host.adapter}]
+        metafunc.parametrize("host", hosts, ids=lambda host: host.name, scope="session")
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
+    """Makes a server that is not started yet: of a host, or of an application for uvicorn.
+
+    ``source`` is the text of a module ``app``; else the application is imported from where Python finds it.
+    """
+    numbers = itertools.count(1)
+    folder = tmp_path_factory.mktemp("servers")
+
+    def make(
+        application: Host | str, *, args: Sequence[str] = (), source: str | None = None, **limits: Any
+    ) -> Server:
+        here = folder / str(next(numbers))
+        here.mkdir()
+        if isinstance(application, Host):
+            command, application = application.command, application.application
+        else:
+            command = uvicorn()
+        if source is not None:
+            (here / "app.py").write_text(source)
+            args = ("--app-dir", str(here), *args)
+        command = tuple(part.replace("{application}", application) for part in command)
+        return Server([*command, *args], here / "log", {"TEST_LIMITS": json.dumps(limits)})
+
+    return make
+
+
+@pytest.fixture
+def serve(start: Callable[..., Server]) -> Iterator[Serve]:
+    """Starts a server for this test alone."""
+    with ExitStack() as running:
+        yield lambda *args, **options: running.enter_context(start(*args, **options))
+
+
+@pytest.fixture(scope="session")
+def server(host: Host, start: Callable[..., Server]) -> Iterator[Server]:
+    """A server that the tests on a host share; they tell their connections apart by id, and use rooms of their own."""
+    with start(host) as running:
+        yield running
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A name that no other test uses, for rooms and gates."""
+    return tmp_path.name

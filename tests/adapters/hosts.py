@@ -1,0 +1,42 @@
+"""The table of hosts: what is tested of every adapter runs on each of these.
+
+A host serves an application that has the actions of `tests.adapters.applications.actions` and
+
+- ``/ws/``: connections whose user the host knows, from ``?user=int:1``, ``str:ada`` or ``uuid:…``; else anonymous;
+- ``/login/``: connections that `authenticate` of the actions is asked about;
+- ``GET /inside``: what `look_inside` says, as JSON;
+- ``POST /say/{room}``: an event to a room, from outside of any action.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A server that an adapter is tested on.
+
+    Attributes:
+        name: of the host in the names of tests.
+        adapter: that is tested; ``--adapter`` chooses by it.
+        application: module and attribute.
+        command: arguments of Python that start a server; ``{application}`` and ``{port}`` are filled in.
+    """
+
+    name: str
+    adapter: str
+    application: str
+    command: tuple[str, ...]
+
+
+def uvicorn(*arguments: str) -> tuple[str, ...]:
+    return ("-m", "uvicorn", "{application}", "--host", "127.0.0.1", "--port", "{port}", *arguments)
+
+
+FASTAPI = "tests.adapters.applications.on_fastapi:app"
+ASGI = "tests.adapters.applications.on_asgi:app"
+
+HOSTS = (
+    Host("fastapi", "fastapi", FASTAPI, uvicorn()),
+    Host("fastapi-wsproto", "fastapi", FASTAPI, uvicorn("--ws", "wsproto", "--loop", "asyncio")),
+    Host("asgi", "asgi", ASGI, uvicorn("--http", "h11", "--loop", "asyncio")),
+)

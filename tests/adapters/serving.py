@@ -1,0 +1,116 @@
+"""A server in a process of its own, started as users start theirs, and its log."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.adapters.talking import Client
+from websockets.asyncio.client import connect
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 10.0  # seconds until what does not come fails the test
+
+
+class Server(AbstractContextManager["Server"]):
+    """A server process.
+
+    Args:
+        command: that starts it; ``{port}`` in it stands for the port.
+        log: the file that its output goes to.
+        environment: more variables.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.port = _free_port()
+        self._log = log
+        self._command = [sys.executable, *(part.replace("{port}", str(self.port)) for part in command)]
+        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:]), **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert self._process.poll() is None, f"the server did not start:\n{self.log}"
+            assert time.monotonic() < deadline, f"the server does not listen:\n{self.log}"
+            time.sleep(0.01)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the server did not stop:\n{self.log}") from error
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """All that it has written so far, to standard output and standard error."""
+        return self._log.read_text(errors="replace")
+
+    def url(self, path: str) -> str:
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    @asynccontextmanager
+    async def connect(self, path: str = "/ws/", **options: Any) -> AsyncIterator[Client]:
+        """Connect a plain client of the `websockets` library."""
+        options = {"proxy": None, "open_timeout": PATIENCE, "close_timeout": PATIENCE, **options}
+        async with connect(self.url(path), **options) as websocket:
+            yield Client(websocket)
+
+    def request(self, path: str, *, method: str = "GET") -> Any:
+        """Ask over HTTP; return the JSON answer."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def inside(self) -> dict[str, Any]:
+        """What the application tells about its process."""
+        inside: dict[str, Any] = self.request("/inside")
+        return inside
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def exit_code(self) -> int:
+        """Wait for its end."""
+        return await asyncio.to_thread(self.process.wait, PATIENCE)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE):
+                return True
+        except ConnectionRefusedError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

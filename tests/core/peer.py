@@ -1,0 +1,143 @@
+"""A connection to a hub in memory, without manners: it sends any frame, and reads every frame as strict JSON."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wsproto_core import ConnectionInfo, Denial, Hub, Registry, Settings
+from wsproto_core.codec import V1_JSON
+from wsproto_core.ids import new_id
+from wsproto_core.session import Session
+from wsproto_core.testing import MemoryTransport
+
+PLAIN: tuple[str, ...] = ()
+V1 = (V1_JSON,)
+
+PATIENCE = 10.0  # seconds until what never comes fails a test
+
+
+class Peer:
+    """One connection: what the server keeps of it, and what it is written to."""
+
+    def __init__(self, hub: Hub, session: Session, transport: MemoryTransport) -> None:
+        self.hub = hub
+        self.session = session
+        self.transport = transport
+
+    @property
+    def id(self) -> str:
+        return self.session.id
+
+    async def raw(self, frame: str | bytes) -> None:
+        """Send a frame; fail if it is neither handled nor queued in time."""
+        async with asyncio.timeout(PATIENCE):
+            await self.session.receive(frame)
+
+    async def send(self, action: str, payload: object = None, *, req_id: str | None = None) -> str:
+        """Send a request and return its ``req_id``."""
+        req_id = req_id or new_id()
+        await self.raw(envelope(action, payload, req_id=req_id))
+        return req_id
+
+    async def read(self) -> dict[str, Any]:
+        """Return the next message."""
+        async with asyncio.timeout(PATIENCE):
+            frame = await self.transport.next_frame()
+        assert frame is not None, f"closed: {self.transport.close_code} {self.transport.close_reason}"
+        return strict(frame)
+
+    async def ask(self, action: str, payload: object = None) -> dict[str, Any]:
+        """Send a request and return the next message."""
+        await self.send(action, payload)
+        return await self.read()
+
+    async def end_of(self, req_id: str) -> dict[str, Any]:
+        """Return the end of a request; what comes before is passed over."""
+        while True:
+            message = await self.read()
+            if message.get("req_id") == req_id and message.get("event", "ws.complete") == "ws.complete":
+                return message
+
+    async def cut(self) -> tuple[int | None, str | None]:
+        """Wait until the server closes the connection; return code and reason."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.transport.next_frame() is not None:
+                pass
+        return self.transport.close_code, self.transport.close_reason
+
+    async def leave(self, code: int = 1000, reason: str = "") -> None:
+        """End the connection from this side, and wait until the server has let go of it."""
+        self.session.closed(code, reason)
+        async with asyncio.timeout(PATIENCE):
+            await self.session.finished()
+
+    def unread(self) -> list[dict[str, Any]]:
+        """Return what was written and not read yet."""
+        return [strict(frame) for frame in self.transport.frames()]
+
+
+def hub_of(registry: Registry | None = None, **options: Any) -> Hub:
+    """Return a hub; by default one with nothing but the built-in actions."""
+    return Hub(Settings.of({"registry": registry if registry is not None else Registry(), **options}))
+
+
+@asynccontextmanager
+async def peer(
+    hub: Hub,
+    subprotocols: tuple[str, ...] = PLAIN,
+    *,
+    path: str = "/ws/",
+    transport: Callable[[ConnectionInfo], Any] = MemoryTransport,
+    **admission: Any,
+) -> AsyncIterator[Peer]:
+    """Connect, with the ``ws.ready`` of a v1 connection read already; let go at the end."""
+    info = ConnectionInfo(path=path, subprotocols=subprotocols)
+    written = transport(info)
+    admitted = await hub.admit(info, **admission)
+    assert not isinstance(admitted, Denial), admitted
+    connected = Peer(hub, hub.open(written, admitted), written)
+    try:
+        if subprotocols == V1:
+            ready = await connected.read()
+            assert ready["event"] == "ws.ready"
+        yield connected
+    finally:
+        await connected.leave()
+
+
+def envelope(
+    action: str, payload: object = None, *, req_id: str | None = None, **members: object
+) -> str:
+    """Return an action envelope as JSON text."""
+    message: dict[str, object] = {"msg_id": new_id(), "req_id": req_id or new_id(), "action": action}
+    if payload is not None:
+        message["payload"] = payload
+    return json.dumps({**message, **members})
+
+
+def strict(frame: str | bytes) -> dict[str, Any]:
+    """Read a message as RFC 8259 has it: no NaN, no Infinity, no key twice, valid Unicode."""
+    text = frame if isinstance(frame, str) else frame.decode()
+    text.encode()
+    message = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    assert isinstance(message, dict)
+    return message
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop go round until something is true."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+def _refuse_constant(name: str) -> object:
+    raise AssertionError(f"{name} is no JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    members = dict(pairs)
+    assert len(members) == len(pairs), f"a key came twice: {[key for key, _ in pairs]}"
+    return members
