@@ -50,7 +50,9 @@ CONTESTANTS = (
 
 def run(only: Sequence[str], rounds: int | None) -> None:
     """Measure the contestants named in `only` and what they are compared with, or all, and publish the table."""
-    contestants = [one for one in CONTESTANTS if not only or one.name in only or one.name in CONTROLS.values()]
+    wanted = {one.name for one in CONTESTANTS if not only or one.name in only}
+    wanted |= {CONTROLS[one.environment] for one in CONTESTANTS if one.name in wanted}
+    contestants = [one for one in CONTESTANTS if one.name in wanted]
     prepare([one.environment for one in contestants])
     with ExitStack() as stack:
         servers = {one.name: stack.enter_context(Server(one.app, one.environment)) for one in contestants}

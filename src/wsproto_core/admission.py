@@ -7,10 +7,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from wsproto_core.closing import CloseCode
-from wsproto_core.codec import PLAIN, V1_JSON, Codec, JsonCodec, choose_subprotocol
+from wsproto_core.codec import PLAIN, Codec, choose_subprotocol, find_codec
 from wsproto_core.ids import new_connection_id
 from wsproto_core.index import Index
 from wsproto_core.problems import Problem
@@ -23,8 +23,6 @@ __all__ = ["Admission", "Denial", "Gate", "close_code_of"]
 
 log = logging.getLogger("wsproto_core.admission")
 security_log = logging.getLogger("wsproto_core.security")
-
-_CODECS: Final[Mapping[str, Codec]] = {V1_JSON: JsonCodec(V1_JSON)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +102,13 @@ class Gate:
             identity = await self._identify(info, user_id)
         except Problem as refusal:
             return self._deny(info, refusal)
-        chosen = choose_subprotocol(info.subprotocols, tuple(_CODECS))
+        chosen = choose_subprotocol(info.subprotocols, find_codec)
         admission = Admission(
             connection_id=new_connection_id() if connection_id is None else connection(connection_id).id,
             info=info,
             identity=identity,
             subprotocol=chosen,
-            codec=_CODECS.get(chosen or "", PLAIN),
+            codec=find_codec(chosen) or PLAIN,
             rooms=tuple(rooms),
             state=dict(state) if state is not None else None,
         )

@@ -10,8 +10,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterable
-from types import FrameType
 from typing import Final
 
 from wsproto_core.errors import ConfigurationError
@@ -82,13 +82,8 @@ def base_packages_of(module: str | None) -> tuple[str, ...]:
 
 def calling_module() -> str | None:
     """Return the name of the module that called into the library: the nearest frame that is not ours."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_globals.get("__name__")
-        if isinstance(name, str) and not name.startswith("wsproto_"):
-            return name
-        frame = frame.f_back
-    return None
+    names = (frame.f_globals.get("__name__") for frame, _ in traceback.walk_stack(sys._getframe(1)))
+    return next((name for name in names if isinstance(name, str) and not name.startswith("wsproto_")), None)
 
 
 def _exists(name: str) -> bool:

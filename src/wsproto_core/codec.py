@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
-__all__ = ["PLAIN", "V1_JSON", "Codec", "JsonCodec", "choose_subprotocol", "split_token"]
+__all__ = ["PLAIN", "V1_JSON", "V1_MSGPACK", "Codec", "JsonCodec", "choose_subprotocol", "find_codec", "split_token"]
 
 V1_JSON: Final = "wsproto.v1.json"
+V1_MSGPACK: Final = "wsproto.v1.msgpack"
 TOKEN_MARKER: Final = "access-token"  # noqa: S105 - the public marker before a token, not a token
 
 
@@ -62,6 +63,7 @@ class JsonCodec:
 
 
 PLAIN: Final = JsonCodec()
+_V1_JSON_CODEC: Final = JsonCodec(V1_JSON)
 
 
 def split_token(offered: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
@@ -79,17 +81,40 @@ def split_token(offered: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
     return tuple(rest), token
 
 
-def choose_subprotocol(offered: Sequence[str], available: Sequence[str]) -> str | None:
+def find_codec(subprotocol: str | None) -> Codec | None:
+    """Return the codec of a subprotocol, or None when this installation does not speak it."""
+    if subprotocol == V1_JSON:
+        return _V1_JSON_CODEC
+    if subprotocol == V1_MSGPACK:
+        return _msgpack_codec()
+    return None
+
+
+@cache
+def _msgpack_codec() -> Codec | None:
+    """Return the codec of the adapter for MessagePack; None where its extra is not installed."""
+    try:
+        # By name, so that the core depends on no adapter and loads it only when a client asks for it.
+        module = importlib.import_module("wsproto_msgpack")
+    except ModuleNotFoundError as error:
+        if error.name in {"wsproto_msgpack", "msgpack"}:
+            return None
+        raise
+    codec: Codec = module.MsgpackCodec()
+    return codec
+
+
+def choose_subprotocol(offered: Sequence[str], find: Callable[[str], Codec | None] = find_codec) -> str | None:
     """Choose the subprotocol to answer with (protocol section 5).
 
     Args:
         offered: what the client offered, in its order, without the token.
-        available: what the server can speak.
+        find: says what the server can speak.
 
     Returns:
-        the first that both know; else the marker ``access-token`` if it was offered; else None.
+        the first that both know; else the marker ``access-token`` if a token came with it; else None.
     """
     for name in offered:
-        if name in available:
+        if find(name) is not None:
             return name
     return TOKEN_MARKER if TOKEN_MARKER in offered else None

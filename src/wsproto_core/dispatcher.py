@@ -255,18 +255,20 @@ class Dispatcher:
         """Run a plain function in a worker thread; what a generator yields is emitted as it comes."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
+        around = call.session.surroundings.around
 
         def work() -> Any:
-            result = call.action.run(call)
-            if not isinstance(result, Iterator):
-                return result
-            emitted = 0
-            for event in result:
-                if call.ended:
-                    break
-                asyncio.run_coroutine_threadsafe(call.emit(_checked_event(call, event)), loop).result()
-                emitted += 1
-            return emitted
+            with around():
+                result = call.action.run(call)
+                if not isinstance(result, Iterator):
+                    return result
+                emitted = 0
+                for event in result:
+                    if call.ended:
+                        break
+                    asyncio.run_coroutine_threadsafe(call.emit(_checked_event(call, event)), loop).result()
+                    emitted += 1
+                return emitted
 
         call.thread = self._hub.workers.submit(context.run, work)
         result = await asyncio.wrap_future(call.thread)

@@ -18,7 +18,15 @@ from wsproto_core.errors import UnserializableEventError
 from wsproto_core.events import Event
 from wsproto_core.recipients import Audience
 
-__all__ = ["EncodedEvent", "encode_event", "encode_json", "encode_payload", "event_text", "json_text", "recipient_members"]
+__all__ = [
+    "EncodedEvent",
+    "encode_event",
+    "encode_json",
+    "encode_payload",
+    "event_text",
+    "json_text",
+    "recipient_members",
+]
 
 # Core schema types whose values are never a float. Whatever is not listed is looked at in the output.
 _FINITE_TYPES: Final = frozenset(

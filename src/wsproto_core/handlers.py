@@ -122,24 +122,26 @@ def read_signature(function: Callable[..., Any], what: str, *, names: dict[str, 
     positional: list[str] = []
     keyword: list[tuple[str, str]] = []
     payload_type: Any = None
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
-            continue
+    by_name = False
+    for parameter in _parameters(function, what):
         annotation = hints.get(parameter.name, parameter.annotation)
         wanted = _wanted(parameter, annotation, what)
+        # What comes after a parameter that is left at its default can only be given by name.
+        by_name = by_name or wanted is None or parameter.kind is parameter.KEYWORD_ONLY
         if wanted is None:
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                break
             continue
         if wanted == "payload":
             payload_type = ANY_PAYLOAD if annotation is parameter.empty else annotation
             _check_payload_type(payload_type, what)
-        if parameter.kind is parameter.POSITIONAL_ONLY or (
-            parameter.kind is parameter.POSITIONAL_OR_KEYWORD and len(keyword) == 0
-        ):
+        if not by_name:
             positional.append(wanted)
-        else:
+        elif parameter.kind is not parameter.POSITIONAL_ONLY:
             keyword.append((parameter.name, wanted))
+        else:
+            raise HandlerSignatureError(
+                f"{what}: the positional-only parameter {parameter.name!r} comes after one that nothing fills. "
+                "Put it first."
+            )
     return Signature(
         form=form_of(function),
         positional=tuple(positional),
@@ -204,11 +206,20 @@ def _hints(function: Callable[..., Any], what: str, names: dict[str, Any]) -> di
         target = type(target).__call__
     try:
         return typing.get_type_hints(target, localns=names, include_extras=True)
-    except NameError as error:
+    except Exception as error:
+        # Whatever an annotation raises when it is evaluated; most often it is a NameError.
         raise HandlerSignatureError(
-            f"{what}: the annotation {error.name!r} cannot be resolved. Import it at run time "
+            f"{what}: its annotations cannot be resolved: {error}. Import what they name at run time "
             "(not only under TYPE_CHECKING), and define it before the handler."
         ) from error
+
+
+def _parameters(function: Callable[..., Any], what: str) -> list[inspect.Parameter]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError as error:
+        raise HandlerSignatureError(f"{what}: it has no signature that can be read: {error}.") from error
+    return [each for each in parameters if each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}]
 
 
 def _wanted(parameter: inspect.Parameter, annotation: Any, what: str) -> str | None:

@@ -41,12 +41,13 @@ from wsproto_core.session import Session
 from wsproto_core.settings import Settings
 from wsproto_core.signals import DrainSignals
 from wsproto_core.tasks import call_on, on_loop, running_loop
-from wsproto_core.transport import ConnectionInfo, Transport
+from wsproto_core.transport import ConnectionInfo, Surroundings, Transport
 
 __all__ = ["Admission", "Denial", "Hub", "Stats"]
 
 log = logging.getLogger("wsproto_core.hub")
 
+_NO_SURROUNDINGS = Surroundings()
 _Audiences = Audience | SupportsAudience | Iterable[Audience | SupportsAudience]
 
 
@@ -129,15 +130,22 @@ class Hub:
         """Give back the place of a connection that was admitted but is not going to be opened."""
         self._gate.release(admission)
 
-    def open(self, transport: Transport, admission: Admission) -> Session:
+    def open(
+        self, transport: Transport, admission: Admission, surroundings: Surroundings = _NO_SURROUNDINGS
+    ) -> Session:
         """Begin a connection that was admitted and accepted. Called on the loop that it will live on.
+
+        Args:
+            transport: what it is written to through.
+            admission: what `admit` gave.
+            surroundings: what handlers find around them on this host.
 
         Raises:
             ValueError: the admission was used already.
         """
         if admission.used:
             raise ValueError("An admission opens one connection, once.")
-        session = Session(self, transport, admission, asyncio.get_running_loop())
+        session = Session(self, transport, admission, asyncio.get_running_loop(), surroundings)
         if admission.identity is not None:
             session.identify(admission.identity)
         else:

@@ -195,8 +195,10 @@ class Problem(Exception):
         known = PROBLEM_TYPES.get(self.code)
         default_slug = known.slug if known is not None else re.sub(r"[^a-z0-9]+", "-", self.code.lower()).strip("-")
         self.slug = slug or default_slug
-        self.title = title or self.title or (known.title if known is not None else phrase)
-        self.detail = detail if detail is not None else self.detail
+        # Texts that are translated when they are read become text now.
+        self.title = str(title or self.title or (known.title if known is not None else phrase))
+        detail = detail if detail is not None else self.detail
+        self.detail = str(detail) if detail is not None else None
         if retryable is not None:
             self.retryable = retryable
         elif self.retryable is None:

@@ -30,6 +30,7 @@ from wsproto_core.specs import (
     action_spec,
     check_name,
     check_prefix,
+    check_tags,
     event_handler_spec,
 )
 
@@ -64,7 +65,7 @@ class Router:
 
     def __init__(self, *, prefix: str = "", tags: Iterable[str] = ()) -> None:
         self.prefix = check_prefix(prefix)
-        self.tags = tuple(tags)
+        self.tags = check_tags(tags)
         self._lock = threading.RLock()
         self._actions: dict[str, ActionSpec] = {}
         self._events: dict[str, type[Event]] = {}
@@ -165,7 +166,7 @@ class Router:
         full_name = check_name(self.prefix, name, "action")
         if not callable(function):
             raise HandlerSignatureError(f"action {full_name!r}: {function!r} cannot be called.")
-        options["tags"] = (*self.tags, *options.get("tags", ()))
+        options["tags"] = (*self.tags, *check_tags(options.get("tags", ())))
         spec = action_spec(
             full_name, function, documented=documented, call=call, names=names or caller_names(), **options
         )
@@ -197,6 +198,8 @@ class Router:
         """Register a resolver without a decorator; see `recipient`."""
         if kind in BUILTIN_KINDS:
             raise ReservedNameError(f"The recipient {kind!r} is built in; choose another name.")
+        if not callable(resolver):
+            raise HandlerSignatureError(f"recipient {kind!r}: {resolver!r} cannot be called.")
         self._put(self._recipients, check_name("", kind, "recipient"), resolver, "recipient", replace=replace)
 
     def event_handler(
@@ -223,7 +226,7 @@ class Router:
                 names=names,
                 summary=summary,
                 description=description,
-                tags=(*self.tags, *tags),
+                tags=(*self.tags, *check_tags(tags)),
             )
             self._put(self._event_handlers, full_name, handler, "event handler", replace=replace)
             return function
@@ -284,7 +287,7 @@ class Router:
         if router is self:
             raise RegistrationError("A router cannot include itself.")
         prefix = self.prefix + check_prefix(prefix)
-        tags = (*self.tags, *tags)
+        tags = (*self.tags, *check_tags(tags))
         actions = {
             name: dataclass_replace(
                 spec,

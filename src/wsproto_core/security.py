@@ -149,8 +149,7 @@ class OriginPolicy:
             raise ConfigurationError(f"allowed_origins takes a list of origins, not one string: [{allowed!r}].")
         if not isinstance(allowed, Iterable):
             raise ConfigurationError(
-                "allowed_origins must be SAME_ORIGIN, ANY_ORIGIN or a list of origins, "
-                f"not {type(allowed).__name__}."
+                f"allowed_origins must be SAME_ORIGIN, ANY_ORIGIN or a list of origins, not {type(allowed).__name__}."
             )
         listed = []
         for entry in cast("Iterable[object]", allowed):

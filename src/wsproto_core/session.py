@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wsproto_core.codec import Codec
     from wsproto_core.hub import Hub
     from wsproto_core.security import Identity, UserId
-    from wsproto_core.transport import ConnectionInfo, Transport
+    from wsproto_core.transport import ConnectionInfo, Surroundings, Transport
 
 __all__ = ["Session"]
 
@@ -66,6 +66,7 @@ class Session:
         scopes: what the user's credential allows.
         authenticated: False until a connection that authenticates later has done so.
         negotiated: whether the client opted in to section 5 of the protocol.
+        surroundings: what handlers find around them.
         close_code, close_reason: how it ended; None before.
     """
 
@@ -73,11 +74,20 @@ class Session:
         "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gone", "_held", "_inbox",
         "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state",
         "_transport",
-        "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes", "topics", "user_id",
+        "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes",
+        "surroundings", "topics", "user_id",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, transport: Transport, admission: Admission, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        transport: Transport,
+        admission: Admission,
+        loop: asyncio.AbstractEventLoop,
+        surroundings: Surroundings,
+    ) -> None:
         self.hub = hub
+        self.surroundings = surroundings
         self.id = admission.connection_id
         self.info: ConnectionInfo = admission.info
         self.negotiated = admission.codec.subprotocol is not None
@@ -283,7 +293,8 @@ class Session:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something before the first message, in its place in the order."""
-        task = start_eagerly(work, self._loop)
+        context = self.surroundings.context
+        task = start_eagerly(work, self._loop, context and context.copy())
         if not task.done():
             self._serial = task
             task.add_done_callback(self._started)
@@ -445,7 +456,8 @@ class Session:
     def _launch(self, call: Call, *, beside: bool) -> None:
         outbox = self._outbox
         outbox.eager = True
-        task = start_eagerly(self.hub.dispatcher.run(call), self._loop)
+        context = self.surroundings.context
+        task = start_eagerly(self.hub.dispatcher.run(call), self._loop, context and context.copy())
         outbox.eager = False
         if task.done():
             if self._requests:

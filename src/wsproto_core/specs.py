@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 
 from wsproto_core.errors import ConfigurationError, HandlerSignatureError, RegistrationError, ReservedNameError
 from wsproto_core.events import Event
-from wsproto_core.handlers import Signature, bind, events_in, read_signature
+from wsproto_core.handlers import HandlerForm, Signature, bind, events_in, read_signature
 
 if TYPE_CHECKING:
     from wsproto_core.context import ActionContext
@@ -27,6 +28,7 @@ __all__ = [
     "action_spec",
     "check_name",
     "check_prefix",
+    "check_tags",
     "event_handler_spec",
     "name_of_class",
 ]
@@ -148,7 +150,7 @@ def action_spec(
         replies=_replies(reply, name) if reply is not None else signature.returns,
         summary=options.get("summary") or first_line,
         description=options.get("description") or rest,
-        tags=tuple(dict.fromkeys(options.get("tags", ()))),
+        tags=check_tags(options.get("tags", ())),
         deprecated=options.get("deprecated", False),
         timeout=_check_timeout(options.get("timeout"), name),
         concurrency=_check_concurrency(options.get("concurrency"), name),
@@ -172,6 +174,8 @@ def event_handler_spec(
         HandlerSignatureError.
     """
     signature = read_signature(function, f"event handler {name!r}", names=names)
+    if signature.form in {HandlerForm.GENERATOR, HandlerForm.ASYNC_GENERATOR}:
+        raise HandlerSignatureError(f"event handler {name!r}: it returns the event, or a list of them, without yield.")
     wanted = {*signature.positional, *(wanted for _, wanted in signature.keyword)}
     if wanted - {"payload", "hub"}:
         raise HandlerSignatureError(
@@ -185,7 +189,7 @@ def event_handler_spec(
         run=bind(function, signature),
         summary=summary or first_line,
         description=description or rest,
-        tags=tuple(dict.fromkeys(tags)),
+        tags=check_tags(tags),
     )
 
 
@@ -206,7 +210,7 @@ def check_name(prefix: str, name: object, what: str) -> str:
     """
     if not isinstance(name, str) or not name or name != name.strip():
         raise RegistrationError(
-            f"The name of an {what} is a non-empty string without white space around, not {name!r}."
+            f"{what.capitalize()} names are non-empty strings without white space around, not {name!r}."
         )
     name = prefix + name
     if name.startswith(RESERVED_PREFIX):
@@ -214,7 +218,7 @@ def check_name(prefix: str, name: object, what: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise RegistrationError(f"The name of an {what} must be valid Unicode.") from None
+        raise RegistrationError(f"{what.capitalize()} names must be valid Unicode.") from None
     return name
 
 
@@ -229,6 +233,17 @@ def check_prefix(prefix: str) -> str:
             f"A prefix is a string without white space around, for example 'chat.', not {prefix!r}."
         )
     return prefix
+
+
+def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags, each once.
+
+    Raises:
+        ConfigurationError: a single string.
+    """
+    if isinstance(tags, str):
+        raise ConfigurationError(f"tags takes a list of strings, not one string: [{tags!r}].")
+    return tuple(dict.fromkeys(tags))
 
 
 def _check_timeout(timeout: float | None, name: str) -> float | None:
@@ -252,8 +267,9 @@ def _check_requires(requires: Requirement | None, name: str) -> Requirement | No
         return requires
     if isinstance(requires, str):
         raise ConfigurationError(f"action {name!r}: requires takes a list of scopes: requires=[{requires!r}].")
-    scopes = tuple(requires)
-    if not all(isinstance(scope, str) and scope for scope in scopes):
+    scopes = tuple(requires) if isinstance(requires, Iterable) else ()
+    # An empty list would let in everybody, which is hardly what was meant.
+    if not scopes or not all(isinstance(scope, str) and scope for scope in scopes):
         raise ConfigurationError(f"action {name!r}: requires takes a function or a list of scope names.")
     return scopes
 
@@ -268,6 +284,8 @@ def _replies(reply: Any, name: str) -> tuple[type[Event], ...]:
 
 
 def _docstring(documented: object) -> tuple[str | None, str | None]:
+    while isinstance(documented, functools.partial):
+        documented = documented.func
     text = inspect.getdoc(documented) if getattr(documented, "__doc__", None) else None
     if not text:
         return None, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 __all__ = ["call_on", "on_loop", "running_loop", "start_eagerly"]
@@ -13,20 +14,25 @@ _T = TypeVar("_T")
 
 if sys.version_info >= (3, 12):
 
-    def start_eagerly(coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop) -> asyncio.Task[_T]:
+    def start_eagerly(
+        coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop, context: Context | None = None
+    ) -> asyncio.Task[_T]:
         """Run a coroutine until it first waits; the task is done already when it never does.
 
         Args:
-            coroutine: what to run, with a context of its own.
+            coroutine: what to run.
             loop: the loop that is running in this thread.
+            context: that it runs in; by default a copy of the current one.
         """
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+        return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
 
 else:  # pragma: no cover - the coverage run is on the newest Python
 
-    def start_eagerly(coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop) -> asyncio.Task[_T]:
+    def start_eagerly(
+        coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop, context: Context | None = None
+    ) -> asyncio.Task[_T]:
         """Start a coroutine as a task."""
-        return loop.create_task(coroutine)
+        return loop.create_task(coroutine, context=context)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

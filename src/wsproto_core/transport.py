@@ -5,12 +5,14 @@ The host reads and pushes each frame into the session; the core writes through t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, cast
 
-__all__ = ["ConnectionInfo", "Headers", "SupportsTrySend", "TokenSource", "Transport"]
+__all__ = ["ConnectionInfo", "Headers", "SupportsTrySend", "Surroundings", "TokenSource", "Transport"]
 
 TokenSource = Literal["bearer", "basic", "subprotocol", "ticket", "message"]
 
@@ -74,6 +76,20 @@ class ConnectionInfo:
     source: TokenSource | None = None
     scheme: str = "ws"
     extras: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What handlers find around them on a host, beside their parameters.
+
+    Attributes:
+        around: makes a context manager that is entered around each plain function, in its thread: a framework's
+            application context, the clean-up of database connections.
+        context: the context variables that handlers see; each gets a copy. None gives them those of the reader.
+    """
+
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
+    context: Context | None = None
 
 
 class Transport(Protocol):

@@ -38,7 +38,7 @@ class Peer:
     async def send(self, action: str, payload: object = None, *, req_id: str | None = None) -> str:
         """Send a request and return its ``req_id``."""
         req_id = req_id or new_id()
-        await self.raw(envelope(action, payload, req_id=req_id))
+        await self.raw(envelope(action, {} if payload is None else payload, req_id=req_id))
         return req_id
 
     async def read(self) -> dict[str, Any]:

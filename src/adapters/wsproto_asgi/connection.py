@@ -148,8 +148,6 @@ async def _close_accepted(hub: Hub, send: Send, denial: Denial, info: Connection
     text = hub.problem_text(denial.problem, info)
     try:
         await send({"type": "websocket.send", "text": text})
-        await send(
-            {"type": "websocket.close", "code": denial.close_code, "reason": close_reason(denial.problem.title)}
-        )
+        await send({"type": "websocket.close", "code": denial.close_code, "reason": close_reason(denial.problem.title)})
     except Exception as error:
         log.debug("a refused connection on %s was gone already", info.path, exc_info=error)

@@ -1,0 +1,1191 @@
+"""One connection: its inbox and its order, what stops it, its numbering, and its end."""
+
+import asyncio
+import logging
+import threading
+import time
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from tests.core.peer import PLAIN, V1, Peer, envelope, hub_of, peer, until
+from wsproto_core import (
+    ActionContext,
+    CloseCode,
+    ConnectionInfo,
+    Event,
+    Hub,
+    Identity,
+    Limits,
+    Problem,
+    Registry,
+    connection,
+    room,
+    topic,
+    user,
+)
+from wsproto_core import session as session_module
+from wsproto_core.encoding import EncodedEvent
+from wsproto_core.ids import new_id
+from wsproto_core.security import AUTHENTICATE_LATER, NOT_GIVEN
+from wsproto_core.testing import MemoryTransport
+
+events = Registry()
+
+
+class Said(Event, name="said", registry=events):
+    text: str = ""
+
+
+class Text(BaseModel):
+    text: str = ""
+
+
+class Gate:
+    """Holds handlers until it is opened, and knows how many are held."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.entered = 0
+        self.cancelled = 0
+
+    async def wait(self) -> None:
+        self.entered += 1
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+def held_registry(gate: Gate, **options: Any) -> Registry:
+    """Return actions: ``held`` waits for the gate, ``say`` answers at once."""
+    registry = Registry()
+
+    @registry.action("held", **options)
+    async def held(payload: Text) -> Said:
+        await gate.wait()
+        return Said(text=payload.text)
+
+    @registry.action("say")
+    async def say(payload: Text) -> Said:
+        return Said(text=payload.text)
+
+    return registry
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give handlers that were stopped next to no time to clean up."""
+    monkeypatch.setattr(session_module, "_STOP_GRACE", 0.01)
+
+
+@pytest.fixture
+def short_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the closing handshake, and what it waits for, next to no time."""
+    monkeypatch.setattr(session_module, "_CLOSE_SECONDS", 0.01)
+
+
+# Order
+
+
+async def test_messages_that_come_while_a_handler_runs_wait_and_are_answered_in_order() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate))) as client:
+        await client.send("held", {"text": "1"})
+        await client.raw("no JSON")
+        await client.send("say", {"text": "3"})
+        await client.send("held", {"text": "4"})
+        await until(lambda: gate.entered)
+        assert client.unread() == []
+        gate.open.set()
+        answers = [await client.read() for _ in range(4)]
+    assert [answer.get("code") or answer["payload"]["text"] for answer in answers] == [
+        "1",
+        "invalid_websocket_message",
+        "3",
+        "4",
+    ]
+    assert [answer.get("seq") for answer in answers] == [1, None, 2, 3]
+
+
+async def test_a_message_is_not_begun_before_the_one_before_it_has_ended() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate))) as client:
+        await client.send("held")
+        await client.send("held")
+        await until(lambda: gate.entered)
+        await asyncio.sleep(0)
+        assert gate.entered == 1
+
+
+async def test_a_thousand_messages_in_one_go_are_answered_in_order_and_numbered_without_holes() -> None:
+    registry = Registry()
+
+    @registry.action("count")
+    async def count(payload: Text) -> Said:
+        await asyncio.sleep(0)
+        return Said(text=payload.text)
+
+    async with peer(hub_of(registry)) as client:
+        for number in range(1_000):
+            await client.send("count", {"text": str(number)})
+        answers = [await client.read() for _ in range(1_000)]
+    assert [answer["payload"]["text"] for answer in answers] == [str(number) for number in range(1_000)]
+    assert [answer["seq"] for answer in answers] == list(range(1, 1_001))
+
+
+async def test_concurrency_runs_so_many_of_an_action_at_once_and_holds_the_next() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate, concurrency=2))) as client:
+        for number in "1234":
+            await client.send("held", {"text": number})
+        await client.send("say", {"text": "5"})
+        await until(lambda: gate.entered == 2)
+        await asyncio.sleep(0)
+        assert gate.entered == 2
+        assert client.unread() == []
+        gate.open.set()
+        answers = [await client.read() for _ in range(5)]
+    assert sorted(answer["payload"]["text"] for answer in answers) == list("12345")
+    assert [answer["seq"] for answer in answers] == [1, 2, 3, 4, 5]
+
+
+async def test_concurrent_actions_do_not_hold_up_the_others() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate, concurrency=2))) as client:
+        await client.send("held")
+        assert (await client.ask("say", {"text": "meanwhile"}))["payload"] == {"text": "meanwhile"}
+        gate.open.set()
+        assert (await client.read())["payload"] == {"text": ""}
+
+
+async def test_a_concurrent_handler_that_does_not_wait_is_answered_at_once() -> None:
+    registry = Registry()
+
+    @registry.action("quick", concurrency=2)
+    async def quick() -> Said:
+        return Said(text="quick")
+
+    async with peer(hub_of(registry)) as client:
+        assert [(await client.ask("quick"))["seq"] for _ in range(3)] == [1, 2, 3]
+
+
+async def test_an_invalid_message_for_a_concurrent_action_is_answered_in_its_place() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate, concurrency=2))) as client:
+        await client.send("held")
+        assert (await client.ask("held", {"text": 1}))["code"] == "invalid_payload"
+        gate.open.set()
+        assert (await client.read())["event"] == "said"
+
+
+# Backpressure
+
+
+async def test_a_full_inbox_stops_the_reader_until_there_is_room() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate), limits=Limits(inbox=3))) as client:
+        for _ in range(3):  # one runs, two wait
+            await client.send("held")
+        reader = asyncio.create_task(client.send("held"))
+        await until(lambda: gate.entered)
+        await asyncio.sleep(0)
+        assert not reader.done()
+        gate.open.set()
+        await reader
+        assert [(await client.read())["seq"] for _ in range(4)] == [1, 2, 3, 4]
+
+
+async def test_the_inbox_is_bounded_in_bytes_too() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate), limits=Limits(inbox_bytes=1_000)), V1) as client:
+        await client.send("held")
+        await client.send("held", {"text": "x" * 500})
+        reader = asyncio.create_task(client.send("held", {"text": "x" * 500}))
+        await until(lambda: gate.entered)
+        await asyncio.sleep(0)
+        assert not reader.done()
+        gate.open.set()
+        await reader
+
+
+async def test_what_has_left_the_inbox_does_not_count_any_more() -> None:
+    turns = asyncio.Semaphore(0)
+    registry = Registry()
+
+    @registry.action("turn")
+    async def turn(payload: Text) -> Said:
+        await turns.acquire()
+        return Said()
+
+    async with peer(hub_of(registry, limits=Limits(inbox_bytes=2_000)), V1) as client:
+        await client.send("turn")
+        await client.send("turn")
+        for _ in range(10):  # there is always one waiting, and never much
+            await client.send("turn", {"text": "x" * 500})
+            turns.release()
+            assert (await client.read())["event"] == "said"
+            assert (await client.read())["event"] == "ws.complete"
+
+
+async def test_a_reader_that_waits_for_room_is_let_go_when_the_connection_ends() -> None:
+    gate = Gate()
+    for end in ("closed", "close"):
+        async with peer(hub_of(held_registry(gate), limits=Limits(inbox=1))) as client:
+            await client.send("held")
+            reader = asyncio.create_task(client.send("held"))
+            await until(lambda: gate.entered)
+            assert not reader.done()
+            getattr(client.session, end)(1000, "")
+            await reader
+
+
+async def test_a_client_that_sends_without_pause_does_not_starve_another() -> None:
+    """The reader of a host that has a pile of frames never waits by itself."""
+    hub = hub_of()
+    async with peer(hub) as greedy, peer(hub) as other:
+        frame = envelope("health")
+
+        async def flood() -> None:
+            for _ in range(1_000):
+                await greedy.raw(frame)
+
+        flooding = asyncio.create_task(flood())
+        await until(lambda: greedy.transport.frames())
+        assert (await other.ask("health"))["event"] == "health"
+        assert not flooding.done()
+        await flooding
+
+
+async def test_a_client_that_cancels_without_pause_does_not_starve_another() -> None:
+    hub = hub_of()
+    async with peer(hub, V1) as greedy, peer(hub) as other:
+
+        async def flood() -> None:
+            for _ in range(1_000):
+                await greedy.send("ws.cancel", {"req_id": new_id()})
+
+        flooding = asyncio.create_task(flood())
+        await until(lambda: greedy.transport.frames())
+        assert (await other.ask("health"))["event"] == "health"
+        assert not flooding.done()
+        await flooding
+
+
+async def test_a_handler_that_takes_long_without_waiting_gives_way_after_each_message() -> None:
+    registry = Registry()
+
+    @registry.action("busy")
+    async def busy() -> Said:
+        end = time.perf_counter() + 0.006
+        while time.perf_counter() < end:
+            pass
+        return Said()
+
+    hub = hub_of(registry)
+    async with peer(hub) as greedy, peer(hub) as other:
+        flooding = asyncio.gather(*(greedy.send("busy") for _ in range(10)))
+        await until(lambda: greedy.transport.frames())
+        assert (await other.ask("health"))["event"] == "health"
+        assert not flooding.done()
+        await flooding
+
+
+async def test_a_long_queue_gives_way_to_others_while_it_is_worked_off() -> None:
+    gate = Gate()
+    hub = hub_of(held_registry(gate))
+    async with peer(hub) as greedy, peer(hub) as other:
+        await greedy.send("held")
+        for _ in range(200):
+            await greedy.send("say")
+        gate.open.set()
+        await until(lambda: greedy.transport.frames())
+        assert (await other.ask("health"))["event"] == "health"
+        assert len(greedy.unread()) < 150
+        await until(lambda: greedy.session._inbox == asyncio.Queue()._queue or not greedy.session._inbox)
+
+
+# Size
+
+
+@pytest.mark.parametrize("make", [str, str.encode], ids=["text", "binary"])
+async def test_a_message_over_the_limit_gets_its_problem_and_the_close_code(make: Any) -> None:
+    async with peer(hub_of(limits=Limits(max_message_bytes=1_000))) as client:
+        exact = envelope("health", zzz="")
+        exact = envelope("health", zzz="x" * (1_000 - len(exact)))
+        assert len(exact) == 1_000
+        await client.raw(make(exact))
+        assert (await client.read())["event"] == "health"
+        await client.raw(make(exact + " "))
+        problem = await client.read()
+        assert (problem["code"], problem["status"]) == ("message_too_large", 413)
+        assert (await client.cut())[0] == CloseCode.MESSAGE_TOO_BIG
+
+
+async def test_the_size_of_text_is_that_of_its_utf_8() -> None:
+    async with peer(hub_of(limits=Limits(max_message_bytes=1_000))) as client:
+        await client.raw(envelope("health", zzz="x" * 500))
+        assert (await client.read())["event"] == "health"
+        await client.raw(envelope("health").replace("health", "é" * 500))
+        assert (await client.read())["code"] == "message_too_large"
+
+
+async def test_lone_surrogates_count_as_what_they_would_be_and_are_refused_for_what_they_are() -> None:
+    async with peer(hub_of(limits=Limits(max_message_bytes=1_000))) as client:
+        await client.raw("\ud800" * 300)
+        assert (await client.read())["code"] == "invalid_websocket_message"
+        await client.raw("\ud800" * 400)
+        assert (await client.read())["code"] == "message_too_large"
+
+
+async def test_without_a_limit_any_size_is_taken() -> None:
+    async with peer(hub_of(limits=Limits(max_message_bytes=None))) as client:
+        await client.raw(envelope("health", zzz="x" * 2_000_000))
+        assert (await client.read())["event"] == "health"
+
+
+async def test_nothing_is_taken_after_the_server_has_closed() -> None:
+    async with peer(hub_of()) as client:
+        client.session.close(1000, "Bye.")
+        await client.send("health")
+        assert await client.cut() == (1000, "Bye.")
+        assert client.unread() == []
+
+
+# Stopping
+
+
+async def test_an_action_that_runs_too_long_ends_as_a_time_out_and_the_next_message_is_answered() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate, timeout=0.01)), V1) as client:
+        slow = await client.send("held")
+        following = await client.send("say")
+        end = await client.read()
+        assert (end["code"], end["status"], end["req_id"], end["retryable"]) == ("action_timeout", 504, slow, True)
+        assert gate.cancelled == 1
+        assert (await client.end_of(following))["payload"] == {"events": 1}
+
+
+async def test_the_limit_of_the_hub_holds_where_the_action_has_none_of_its_own() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate), limits=Limits(action_timeout=0.01))) as client:
+        assert (await client.ask("held"))["code"] == "action_timeout"
+
+
+@pytest.mark.parametrize("limit", [float("inf"), None])
+async def test_an_action_without_a_limit_is_not_timed(limit: float | None) -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate, timeout=limit), limits=Limits(action_timeout=None))) as client:
+        await client.send("held")
+        await until(lambda: gate.entered)
+        assert client.session._serial.deadline is None  # type: ignore[union-attr]
+        gate.open.set()
+        assert (await client.read())["event"] == "said"
+
+
+async def test_a_handler_that_ignores_its_time_out_is_ended_without_it_once_and_in_order(
+    short_grace: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    release = asyncio.Event()
+    stubborn_ended = asyncio.Event()
+    registry = Registry()
+
+    @registry.action("stubborn", timeout=0.01)
+    async def stubborn() -> Said:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        stubborn_ended.set()
+        return Said(text="too late")
+
+    async with peer(hub_of(registry), V1) as client:
+        first = await client.send("stubborn")
+        second = await client.send("health")
+        end = await client.read()
+        assert (end["req_id"], end["code"]) == (first, "action_timeout")
+        assert "time limit" in end["detail"]
+        assert "does not let itself be cancelled" in caplog.text
+        assert [(await client.read())["req_id"] for _ in range(2)] == [second, second]
+        release.set()
+        await stubborn_ended.wait()
+        last = await client.send("health")
+        answers = [await client.read() for _ in range(2)]
+        assert [answer["req_id"] for answer in answers] == [last, last], "a request ends once"
+        assert [answer["seq"] for answer in answers] == [3, 4]
+
+
+async def test_a_handler_that_was_given_up_is_cancelled_when_the_connection_ends(short_grace: None) -> None:
+    cancelled = 0
+    registry = Registry()
+    ended = asyncio.Event()
+
+    @registry.action("stubborn", timeout=0.01)
+    async def stubborn() -> None:
+        nonlocal cancelled
+        while cancelled < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled += 1
+        ended.set()
+
+    async with peer(hub_of(registry)) as client:
+        assert (await client.ask("stubborn"))["code"] == "action_timeout"
+        assert not ended.is_set()
+    async with asyncio.timeout(5):
+        await ended.wait()
+
+
+@pytest.mark.parametrize("result", [None, Said(text="anyway"), [Said(), Said()]], ids=["nothing", "event", "events"])
+async def test_a_handler_that_swallows_its_time_out_ends_as_a_time_out_all_the_same(result: Any) -> None:
+    registry = Registry()
+
+    @registry.action("swallow", timeout=0.01)
+    async def swallow() -> Any:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return result
+
+    async with peer(hub_of(registry), V1) as client:
+        req_id = await client.send("swallow")
+        end = await client.end_of(req_id)
+        assert end["code"] == "action_timeout"
+        assert (await client.ask("health"))["event"] == "health"
+
+
+async def test_an_action_can_clean_up_when_it_is_stopped() -> None:
+    registry = Registry()
+
+    @registry.action("tidy", timeout=0.01)
+    async def tidy(context: ActionContext) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            context.state["tidied"] = True
+
+    async with peer(hub_of(registry)) as client:
+        assert (await client.ask("tidy"))["code"] == "action_timeout"
+        assert client.session.state == {"tidied": True}
+
+
+async def test_a_time_out_while_an_event_is_written_leaves_no_hole_in_the_numbering() -> None:
+    registry = Registry()
+
+    @registry.action("stream", timeout=0.02)
+    async def stream(context: ActionContext) -> None:
+        while True:
+            await context.emit(Said())
+            await asyncio.sleep(0)
+
+    async with peer(hub_of(registry, limits=Limits(outbox_messages=3)), V1) as client:
+        client.transport.stop_reading()
+        req_id = await client.send("stream")
+        call = client.session._serial
+        await until(lambda: call.stop_reason)  # type: ignore[union-attr]
+        client.transport.resume_reading()
+        seen = []
+        while (message := await client.read()).get("code") != "action_timeout":
+            seen.append(message["seq"])
+        assert message["req_id"] == req_id
+        seen.append((await client.ask("health"))["seq"])
+        assert seen == list(range(2, 2 + len(seen)))
+
+
+async def test_a_write_that_the_handler_gave_up_waiting_for_leaves_no_hole_and_changes_no_order() -> None:
+    """A handler may wrap a time limit of its own around an emit; the frame is on its way all the same."""
+    gave_up = 0
+    registry = Registry()
+
+    @registry.action("impatient")
+    async def impatient(context: ActionContext) -> Said:
+        nonlocal gave_up
+        for _ in range(2):
+            try:
+                async with asyncio.timeout(0.01):
+                    await context.emit(Said(text=f"given up {gave_up}"))
+            except TimeoutError:
+                gave_up += 1
+        return Said(text="last")
+
+    async with peer(hub_of(registry, limits=Limits(outbox_messages=1)), V1) as client:
+        client.transport.stop_reading()
+        await client.send("impatient")
+        await client.session.hub.emit(Said(text="from elsewhere"), to=connection(client.id))
+        await until(lambda: gave_up)
+        client.transport.resume_reading()
+        answers = [await client.read() for _ in range(5)]
+    assert [answer["seq"] for answer in answers] == [2, 3, 4, 5, 6]
+    assert [answer["payload"].get("text") for answer in answers] == [
+        "given up 0",
+        "from elsewhere",
+        "given up 1",
+        "last",
+        None,
+    ]
+
+
+async def test_a_middleware_with_a_time_limit_leaves_no_hole_in_the_numbering() -> None:
+    registry = Registry()
+
+    @registry.middleware
+    async def limited(call: Any, following: Any) -> int:
+        try:
+            async with asyncio.timeout(0.01):
+                return await following(call)
+        except TimeoutError:
+            raise Problem(status=504, code="too_slow") from None
+
+    @registry.action("say")
+    async def say() -> list[Said]:
+        return [Said(), Said()]
+
+    async with peer(hub_of(registry), V1) as client:
+        client.transport.stop_reading()
+        req_id = await client.send("say")
+        await until(lambda: client.session._outbox.queued)
+        client.transport.resume_reading()
+        assert (await client.read())["seq"] == 2
+        assert (await client.end_of(req_id))["code"] == "too_slow"
+        assert (await client.ask("health"))["seq"] == 3
+
+
+# ws.cancel
+
+
+async def test_a_running_request_is_cancelled_on_arrival_past_the_queue() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate)), V1) as client:
+        running = await client.send("held")
+        queued = await client.send("say")
+        await until(lambda: gate.entered)
+        cancel = await client.send("ws.cancel", {"req_id": running})
+        ends = {}
+        for _ in range(4):
+            message = await client.read()
+            if message.get("event") != "said":
+                ends[message["req_id"]] = message.get("code") or message["event"]
+        assert gate.cancelled == 1
+        assert ends == {running: "cancelled", queued: "ws.complete", cancel: "ws.complete"}
+
+
+async def test_a_queued_request_is_cancelled_without_having_run() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate)), V1) as client:
+        running = await client.send("held")
+        queued = await client.send("held")
+        await until(lambda: gate.entered)
+        cancel = await client.send("ws.cancel", {"req_id": queued.upper()})
+        assert (await client.read())["req_id"] == cancel
+        gate.open.set()
+        assert (await client.end_of(running))["event"] == "ws.complete"
+        end = await client.read()
+        assert (end["req_id"], end["code"], end["status"]) == (queued, "cancelled", 499)
+        assert gate.entered == 1
+
+
+async def test_a_request_that_waits_for_its_concurrency_is_cancelled_without_having_run() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate, concurrency=2)), V1) as client:
+        running = [await client.send("held") for _ in range(2)]
+        held = await client.send("held")
+        await until(lambda: gate.entered == 2)
+        await client.send("ws.cancel", {"req_id": held})
+        assert (await client.read())["event"] == "ws.complete"
+        gate.open.set()
+        ends = {}
+        while len(ends) < 3:
+            message = await client.read()
+            if message.get("event") != "said":
+                ends[message["req_id"]] = message.get("code") or message["event"]
+        assert ends == {running[0]: "ws.complete", running[1]: "ws.complete", held: "cancelled"}
+        assert gate.entered == 2
+
+
+async def test_cancelling_what_is_not_there_completes() -> None:
+    async with peer(hub_of(), V1) as client:
+        cancel = await client.send("ws.cancel", {"req_id": new_id()})
+        end = await client.read()
+        assert (end["event"], end["req_id"], end["payload"]) == ("ws.complete", cancel, {"events": 0})
+
+
+async def test_a_cancel_that_names_itself_completes() -> None:
+    async with peer(hub_of(), V1) as client:
+        own = new_id()
+        await client.send("ws.cancel", {"req_id": own}, req_id=own)
+        end = await client.read()
+        assert (end["event"], end["req_id"]) == ("ws.complete", own)
+        assert (await client.ask("health"))["seq"] == 3
+
+
+async def test_cancelling_twice_ends_the_request_once() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate)), V1) as client:
+        running = await client.send("held")
+        await until(lambda: gate.entered)
+        cancels = [await client.send("ws.cancel", {"req_id": running}) for _ in range(2)]
+        ended = [(await client.read())["req_id"] for _ in range(3)]
+        assert sorted(ended) == sorted([running, *cancels])
+        assert (await client.ask("health"))["event"] == "health"
+
+
+async def test_an_invalid_cancel_is_a_problem_in_its_place_in_the_order() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate)), V1) as client:
+        running = await client.send("held")
+        await until(lambda: gate.entered)
+        invalid = await client.send("ws.cancel", {"req_id": "this one"})
+        gate.open.set()
+        assert (await client.end_of(running))["event"] == "ws.complete"
+        problem = await client.read()
+        assert (problem["code"], problem["req_id"]) == ("invalid_payload", invalid)
+
+
+async def test_a_plain_client_cannot_cancel_but_goes_on() -> None:
+    async with peer(hub_of(), PLAIN) as client:
+        await client.send("ws.cancel", {"req_id": new_id()})
+        assert (await client.ask("health"))["event"] == "health"
+
+
+# Request ids
+
+
+async def test_two_requests_in_flight_with_one_req_id_are_a_conflict_for_v1() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate)), V1) as client:
+        req_id = await client.send("held")
+        await client.send("held", req_id=req_id.upper())
+        gate.open.set()
+        assert (await client.read())["event"] == "said"
+        assert (await client.read())["event"] == "ws.complete"
+        problem = await client.read()
+        assert (problem["code"], problem["status"], problem["req_id"]) == ("conflict", 409, req_id)
+        await client.send("say", req_id=req_id)
+        assert (await client.end_of(req_id))["event"] == "ws.complete"
+
+
+async def test_two_requests_in_flight_with_one_req_id_are_allowed_for_plain_clients() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate)), PLAIN) as client:
+        req_id = await client.send("held", {"text": "1"})
+        await client.send("held", {"text": "2"}, req_id=req_id)
+        gate.open.set()
+        answers = [await client.read() for _ in range(2)]
+        assert [(answer["req_id"], answer["payload"]["text"]) for answer in answers] == [(req_id, "1"), (req_id, "2")]
+
+
+async def test_requests_without_req_id_get_answers_without_it() -> None:
+    gate = Gate()
+    hub = hub_of(held_registry(gate), require_ids=False)
+    for subprotocols in (PLAIN, V1):
+        async with peer(hub, subprotocols) as client:
+            await client.raw('{"action": "say", "payload": {"text": "bare"}}')
+            answer = await client.read()
+            assert answer["payload"] == {"text": "bare"}
+            assert "req_id" not in answer
+
+
+# The protocol's own events
+
+
+async def test_only_who_opted_in_gets_ready_and_complete() -> None:
+    gate = Gate()
+    hub = hub_of(held_registry(gate))
+    async with peer(hub, PLAIN) as plain:
+        assert (await plain.ask("say"))["event"] == "said"
+        assert (await plain.ask("say"))["seq"] == 2
+        await plain.session.announce("ws.drain", {"retry_after": 1})
+        assert plain.unread() == []
+    async with peer(hub, V1) as modern:
+        said = await modern.ask("say")
+        complete = await modern.read()
+        assert [said["event"], complete["event"]] == ["said", "ws.complete"]
+        assert (said["seq"], complete["seq"]) == (2, 3)
+        assert complete["payload"] == {"events": 1}
+        assert (complete["recipient"], complete["recipient_id"]) == ("websocket", modern.id)
+        await modern.session.announce("ws.drain", {"retry_after": 1})
+        assert (await modern.read())["payload"] == {"retry_after": 1}
+
+
+async def test_a_problem_ends_a_request_alone() -> None:
+    async with peer(hub_of(), V1) as client:
+        unknown = await client.send("nothing")
+        assert (await client.read())["req_id"] == unknown
+        assert (await client.ask("health"))["event"] == "health"
+
+
+async def test_what_a_problem_cannot_carry_is_an_internal_error(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry()
+
+    @registry.action("broken")
+    async def broken() -> None:
+        raise Problem(status=409, code="odd", distance=float("nan"))
+
+    async with peer(hub_of(registry)) as client:
+        problem = await client.ask("broken")
+        assert problem["code"] == "internal_error"
+        [record] = [each for each in caplog.records if each.name == "wsproto_core.dispatcher"]
+        assert record.msg_id == problem["msg_id"]  # type: ignore[attr-defined]
+
+
+# Slow clients
+
+
+async def test_a_client_that_does_not_read_is_cut_and_the_others_get_everything() -> None:
+    hub = hub_of(limits=Limits(outbox_messages=10))
+    async with peer(hub, rooms=["all"]) as slow, peer(hub, rooms=["all"]) as quick:
+        slow.transport.stop_reading()
+        await until(lambda: hub.room_size("all") == 2)
+        reached = [await hub.emit(Said(text=str(number)), to=room("all")) for number in range(50)]
+        assert reached[0] == 2
+        assert reached[-1] == 1
+        answers = [await quick.read() for _ in range(50)]
+        assert [answer["seq"] for answer in answers] == list(range(1, 51))
+        slow.transport.resume_reading()
+        code, reason = await slow.cut()
+        assert code == CloseCode.TRY_AGAIN_LATER
+        assert reason
+        assert "outbox" in reason
+        assert hub.stats().counters["slow_consumers"] == 1
+
+
+async def test_a_client_that_does_not_read_for_the_send_time_out_is_cut() -> None:
+    hub = hub_of(limits=Limits(send_timeout=0.01))
+    async with peer(hub) as client:
+        client.transport.stop_reading()
+        await client.send("health")
+        assert (await client.cut())[0] == CloseCode.TRY_AGAIN_LATER
+
+
+async def test_a_client_that_pipelines_and_does_not_read_is_held_back() -> None:
+    hub = hub_of(limits=Limits(outbox_messages=5, inbox=5))
+    async with peer(hub) as client:
+        client.transport.stop_reading()
+        sent = 0
+
+        async def pipeline() -> None:
+            nonlocal sent
+            for _ in range(100):
+                await client.send("health")
+                sent += 1
+
+        pipelining = asyncio.create_task(pipeline())
+        await until(lambda: client.session._room is not None)
+        assert sent < 15
+        client.transport.resume_reading()
+        await pipelining
+        assert [(await client.read())["seq"] for _ in range(100)] == list(range(1, 101))
+
+
+async def test_a_connection_that_cannot_be_written_to_is_given_up() -> None:
+    class Broken(MemoryTransport):
+        async def send(self, frame: str | bytes) -> None:
+            raise ConnectionResetError("gone")
+
+    async with peer(hub_of(), transport=Broken) as client:
+        await client.send("health")
+        assert (await client.cut())[0] == CloseCode.INTERNAL_ERROR
+
+
+# The end
+
+
+async def test_a_disconnect_cancels_what_runs_drops_what_waits_and_is_told_once() -> None:
+    gate = Gate()
+    ends: list[tuple[str, int, str]] = []
+
+    async def on_disconnect(context: ActionContext, code: int, reason: str) -> None:
+        ends.append((context.connection_id, code, reason))
+
+    hub = hub_of(held_registry(gate, concurrency=2), on_disconnect=on_disconnect)
+    async with peer(hub) as client:
+        for _ in range(3):
+            await client.send("held")
+        await until(lambda: gate.entered == 2)
+        client.session.closed(1001, "tab closed")
+        client.session.closed(1006, "again")
+        assert client.id not in hub.connections
+        await client.session.finished()
+        assert gate.cancelled == 2
+        assert gate.entered == 2
+        await client.send("held")
+        client.session.closed()
+        await client.session.finished()
+    assert ends == [(client.id, 1001, "tab closed")]
+    assert client.unread() == []
+
+
+async def test_a_disconnect_lets_go_of_a_handler_whose_answer_is_stuck() -> None:
+    gate = Gate()
+    left = asyncio.Event()
+    registry = held_registry(gate)
+
+    @registry.action("stuck")
+    async def stuck(context: ActionContext) -> None:
+        try:
+            await context.emit(Said())
+        finally:
+            left.set()
+
+    for action in ("stuck", "say"):
+        async with peer(hub_of(registry)) as client:
+            client.transport.stop_reading()
+            await client.send(action)
+            call = client.session._serial
+            assert call is not None
+            client.session.closed()
+            async with asyncio.timeout(1):
+                await client.session.finished()
+            assert call.task.done()  # type: ignore[union-attr]
+    assert left.is_set()
+
+
+async def test_without_a_close_frame_the_code_is_1006() -> None:
+    ends: list[int] = []
+
+    async with peer(hub_of(on_disconnect=lambda _, code: ends.append(code))) as client:
+        client.session.closed()
+    assert ends == [1006]
+
+
+async def test_the_code_that_the_server_closed_with_is_the_one_that_counts() -> None:
+    ends: list[tuple[int, str]] = []
+
+    def on_disconnect(_: ActionContext, code: int, reason: str) -> None:
+        ends.append((code, reason))
+
+    async with peer(hub_of(on_disconnect=on_disconnect)) as client:
+        client.session.close(3003, "Not here.")
+        client.session.close(1000, "a second time")
+        assert await client.cut() == (3003, "Not here.")
+        client.session.closed(1000, "as the client echoes it")
+    assert ends == [(3003, "Not here.")]
+    assert (client.session.close_code, client.session.close_reason) == (3003, "Not here.")
+
+
+async def test_what_was_queued_is_written_before_the_close() -> None:
+    registry = Registry()
+
+    @registry.action("bye")
+    async def bye(context: ActionContext) -> Said:
+        await context.close(1000, "Bye.")
+        return Said(text="not any more")
+
+    async with peer(hub_of(registry)) as client:
+        client.transport.stop_reading()
+        for _ in range(3):
+            await client.hub.emit(Said(), to=connection(client.id))
+        await client.send("bye")
+        client.transport.resume_reading()
+        assert [(await client.read())["seq"] for _ in range(3)] == [1, 2, 3]
+        assert await client.cut() == (1000, "Bye.")
+
+
+async def test_a_close_reason_is_cut_to_what_a_close_frame_carries() -> None:
+    async with peer(hub_of()) as client:
+        client.session.close(1000, "ä" * 100)
+        assert await client.cut() == (1000, "ä" * 61)
+
+
+@pytest.mark.parametrize("code", [999, 1004, 1005, 1006, 1015, 2000, 5000])
+async def test_a_code_that_may_not_be_sent_is_refused(code: int) -> None:
+    async with peer(hub_of()) as client:
+        with pytest.raises(ValueError, match="cannot be sent as a close code"):
+            await client.session.close_soon(code, "")
+        assert client.session.is_open
+
+
+async def test_the_closing_handshake_does_not_wait_for_ever(short_close: None) -> None:
+    class Stuck(MemoryTransport):
+        async def close(self, code: int, reason: str) -> None:
+            await super().close(code, reason)
+            await asyncio.Event().wait()
+
+    async with peer(hub_of(), transport=Stuck) as client:
+        client.transport.stop_reading()
+        await client.hub.emit(Said(), to=connection(client.id))
+        client.session.close(1000, "")
+        assert await client.cut() == (1000, "")
+        await until(lambda: not client.hub._background)
+
+
+async def test_on_disconnect_that_fails_is_logged_with_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    def on_disconnect() -> None:
+        raise ValueError("of the application")
+
+    async with peer(hub_of(on_disconnect=on_disconnect)) as client:
+        pass
+    [record] = caplog.records
+    assert client.id in record.getMessage()
+    assert record.exc_info
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+async def test_on_disconnect_harms_only_itself(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    async def on_disconnect() -> None:
+        raise error
+
+    async with peer(hub_of(on_disconnect=on_disconnect)):
+        pass
+    assert "on_disconnect failed" in caplog.text
+
+
+async def test_on_disconnect_has_the_time_of_an_action(caplog: pytest.LogCaptureFixture) -> None:
+    async def on_disconnect(context: ActionContext) -> None:
+        await asyncio.Event().wait()
+
+    async with peer(hub_of(on_disconnect=on_disconnect, limits=Limits(action_timeout=0.01))):
+        pass
+    assert "on_disconnect failed" in caplog.text
+
+
+async def test_on_disconnect_sees_what_the_connection_was() -> None:
+    seen: list[Any] = []
+
+    def on_disconnect(context: ActionContext) -> None:
+        seen.append((context.user_id, context.rooms, context.state))
+
+    hub = hub_of(on_disconnect=on_disconnect)
+    async with peer(hub, user_id=7, state={"a": 1}) as client:
+        await client.session.join("lobby", room(42), topic("news"))
+    assert seen == [(7, {"lobby", "42"}, {"a": 1})]
+
+
+async def test_a_handler_that_ignores_the_disconnect_does_not_hold_up_the_end(short_close: None) -> None:
+    release = asyncio.Event()
+    ends: list[int] = []
+    registry = Registry()
+
+    @registry.action("stubborn")
+    async def stubborn() -> Said:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        return Said()
+
+    async with peer(hub_of(registry, on_disconnect=lambda _, code: ends.append(code)), V1) as client:
+        await client.send("stubborn")
+        await until(lambda: client.session._serial)
+        await client.leave(1001)
+        assert ends == [1001]
+        task = client.session._serial.task  # type: ignore[union-attr]
+        release.set()
+        await until(task.done)
+    assert client.unread() == []
+
+
+async def test_finished_returns_at_once_while_the_connection_is_open() -> None:
+    async with peer(hub_of()) as client:
+        await client.session.finished()
+
+
+async def test_nothing_is_sent_after_the_end() -> None:
+    async with peer(hub_of(), V1) as client:
+        await client.leave()
+        event = EncodedEvent(new_id(), "said", "{}")
+        await client.session.answer(event, client.session.own_members)
+        assert client.session.push(event, client.session.own_members) is False
+        assert client.session.push_raw("raw") is False
+        await client.session.end(None, Problem(status=400))  # type: ignore[arg-type]
+        assert client.unread() == []
+
+
+# Before the first message
+
+
+async def test_messages_wait_until_on_connect_has_run() -> None:
+    gate = Gate()
+
+    async def on_connect(context: ActionContext) -> None:
+        await gate.wait()
+        await context.emit(Said(text="welcome"))
+
+    async with peer(hub_of(on_connect=on_connect)) as client:
+        await client.send("health")
+        await until(lambda: gate.entered)
+        assert client.unread() == []
+        gate.open.set()
+        assert [(await client.read())["event"] for _ in range(2)] == ["said", "health"]
+
+
+async def test_a_disconnect_cancels_on_connect() -> None:
+    gate = Gate()
+    ends = 0
+
+    async def on_connect(context: ActionContext) -> None:
+        await gate.wait()
+
+    def on_disconnect() -> None:
+        nonlocal ends
+        ends += 1
+
+    async with peer(hub_of(on_connect=on_connect, on_disconnect=on_disconnect)) as client:
+        await client.send("health")
+        await until(lambda: gate.entered)
+    assert gate.cancelled == 1
+    assert ends == 1
+
+
+# Who it is
+
+
+async def test_a_credential_that_ends_closes_the_connection() -> None:
+    expiring = Identity(user_id=1, expires_at=time.time() + 0.01)
+    async with peer(hub_of(), user_id=expiring) as client:
+        code, reason = await client.cut()
+        assert code == CloseCode.UNAUTHORIZED
+        assert reason
+        assert "connect with a new one" in reason
+
+
+async def test_a_credential_that_is_renewed_stays() -> None:
+    async with peer(hub_of(), user_id=Identity(user_id=1, expires_at=time.time() + 1_000, state={"a": 1})) as client:
+        first = client.session._expiry
+        client.session.identify(Identity(user_id=1, expires_at=time.time() + 2_000, state={"b": 2}))
+        assert first is not None
+        assert first.cancelled()
+        assert client.session.state == {"a": 1, "b": 2}
+        second = client.session._expiry
+        await client.leave()
+        assert second is not None
+        assert second.cancelled()
+
+
+async def test_who_does_not_authenticate_in_time_is_closed() -> None:
+    hub = hub_of(authenticate=lambda _: AUTHENTICATE_LATER, limits=Limits(authentication_timeout=0.01))
+    async with peer(hub, user_id=NOT_GIVEN) as client:
+        assert client.session.authenticated is False
+        assert (await client.ask("health"))["event"] == "health"
+        code, reason = await client.cut()
+        assert code == CloseCode.TIMEOUT
+        assert reason
+        assert "ws.authenticate" in reason
+
+
+async def test_without_an_authentication_time_out_there_is_all_the_time() -> None:
+    hub = hub_of(authenticate=lambda _: AUTHENTICATE_LATER, limits=Limits(authentication_timeout=None))
+    async with peer(hub, user_id=NOT_GIVEN) as client:
+        assert client.session._expiry is None
+
+
+# Rooms and topics
+
+
+async def test_rooms_are_known_by_the_names_that_they_were_given() -> None:
+    hub = hub_of()
+    async with peer(hub) as client:
+        await client.session.join("50%25", "a/b", room("$c"))
+        await client.session.subscribe("news/sport", topic("weather"))
+        assert client.session.rooms == {"50%25", "a/b", "$c"}
+        assert sorted(hub.rooms()) == sorted(client.session.rooms)
+        assert await hub.emit(Said(), to=topic("news/sport")) == 1
+        await client.session.leave("50%25", room("a/b"))
+        await client.session.unsubscribe("news/sport", topic("weather"))
+        assert client.session.rooms == {"$c"}
+        assert await hub.emit(Said(), to=topic("news/sport")) == 0
+
+
+async def test_a_session_describes_itself_without_secrets() -> None:
+    async with peer(hub_of(), user_id="ann") as client:
+        assert repr(client.session) == f"<Session {client.id} user='ann' open>"
+        assert client.session.loop is asyncio.get_running_loop()
+    assert repr(client.session) == f"<Session {client.id} user='ann' closed>"
+
+
+# Threads
+
+
+async def test_work_is_done_from_a_thread_that_has_no_loop() -> None:
+    async with peer(hub_of()) as client:
+        context: ActionContext[Any] = ActionContext(client.session)
+        joined: Any = await asyncio.to_thread(context.join, "lobby")
+        assert client.session.rooms == {"lobby"}
+        assert await joined is None
+
+
+async def test_a_connection_is_closed_from_any_thread() -> None:
+    async with peer(hub_of()) as client:
+        await asyncio.to_thread(client.session.close_threadsafe, 1000, "From afar.")
+        assert await client.cut() == (1000, "From afar.")
+    async with peer(hub_of()) as client:
+        client.session.close_threadsafe(1000, "From here.")
+        assert await client.cut() == (1000, "From here.")
+
+
+# Draining
+
+
+async def test_settling_waits_for_what_runs() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate, concurrency=2)), V1) as client:
+        req_ids = [await client.send("held") for _ in range(2)]
+        await until(lambda: gate.entered == 2)
+        settling = asyncio.create_task(client.session.settle(None))
+        await asyncio.sleep(0)
+        assert not settling.done()
+        gate.open.set()
+        await settling
+        ends = [await client.end_of(req_id) for req_id in req_ids]
+        assert [end["event"] for end in ends] == ["ws.complete", "ws.complete"]
+
+
+async def test_what_does_not_settle_in_time_is_told_that_the_server_is_unavailable() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate)), V1) as client:
+        req_id = await client.send("held")
+        await until(lambda: gate.entered)
+        await client.session.settle(0.01)
+        end = await client.read()
+        assert (end["code"], end["status"], end["req_id"], end["retryable"]) == ("unavailable", 503, req_id, True)
+
+
+async def test_settling_waits_for_on_connect_but_not_for_ever(short_grace: None) -> None:
+    gate = Gate()
+
+    async def on_connect(context: ActionContext) -> None:
+        await gate.wait()
+
+    async with peer(hub_of(on_connect=on_connect)) as client:
+        await until(lambda: gate.entered)
+        await client.session.settle(0.01)
+        assert gate.cancelled == 0
+
+
+async def test_waiting_for_a_connection_to_be_gone_has_a_limit() -> None:
+    async with peer(hub_of()) as client:
+        await client.session.gone(0.01)
+        waiting = [asyncio.create_task(client.session.gone(None)) for _ in range(2)]
+        await asyncio.sleep(0)
+        client.session.closed()
+        await asyncio.gather(*waiting)
+        await client.session.gone(None)
+
+
+async def test_while_the_server_drains_only_health_is_answered() -> None:
+    gate = Gate()
+    hub = hub_of(held_registry(gate))
+    for subprotocols in (PLAIN, V1):
+        hub.start()
+        gate.open.clear()
+        gate.entered = 0
+        async with peer(hub, subprotocols) as client:
+            await client.send("held", {"text": "runs"})
+            await until(lambda: gate.entered)  # noqa: B023 - the gate is the same all along
+            queued = await client.send("say")
+            hub._gate.closed = True
+            late = await client.send("say")
+            await client.send("health")
+            gate.open.set()
+            seen = []
+            while not seen or seen[-1] != "health":
+                message = await client.read()
+                seen.append(message.get("code") or message["event"])
+                if message.get("code"):
+                    assert message["req_id"] in {queued, late}
+            assert [each for each in seen if each != "ws.complete"] == ["said", "unavailable", "unavailable", "health"]
