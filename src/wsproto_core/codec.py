@@ -5,7 +5,9 @@ The pipeline speaks JSON throughout. A codec says how that travels: as it is, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import importlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Final, Protocol
 
 __all__ = ["PLAIN", "V1_JSON", "V1_MSGPACK", "Codec", "JsonCodec", "choose_subprotocol", "find_codec", "split_token"]
