@@ -12,7 +12,7 @@ from benchmarks.environments import ROOT, Environment, prepare
 from benchmarks.measuring import Figures, interleave
 from benchmarks.servers import Server
 
-ROUNDS = 15
+ROUNDS = 11
 SECONDS = 0.35
 CONNECTIONS = 50
 TITLE = f"Round trips over uvicorn, {CONNECTIONS} connections, one message in flight each"

@@ -35,11 +35,10 @@ _MAX_POINTER: Final = 256
 _LONG_FRAME: Final = 300
 _DIGIT_RUN: Final = b"0" * _LONG_FRAME
 _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
-# Outside of strings JSON has the letters e, N and I only in exponents, NaN and Infinity. With what numbers are made of
-# taken out, such a letter stands right behind a colon, a comma or a bracket. Text may look so too, as in ", Ira";
-# then the exact expression below decides.
+# With digits, signs and white space taken out, a number with an exponent is a lone e between two structural
+# characters. Text may look so too, as in "a, e, i"; then the exact expression decides, which takes ten times as long.
 _NUMBER_PARTS: Final = b"0123456789+-. \t\r\n"
-_SUSPECTS: Final = bytes.maketrans(b",[ENI", b"::eee")
+_STRUCTURE: Final = bytes.maketrans(b",[]}E", b"::::e")
 _ODD_NUMBER: Final = re.compile(rb"[:,\[\s]-?(?:[0-9][0-9.]*[eE]|NaN|Infinity)")
 
 # Types that are made at run time are beyond what a type checker can follow.
@@ -115,14 +114,21 @@ class Decoder:
         """
         if self._registry.version != self._version:
             self.prepare()
-        odd = raw.translate(_SUSPECTS, _NUMBER_PARTS).find(b":e") >= 0 and _ODD_NUMBER.search(raw) is not None
-        if odd or (len(raw) > _LONG_FRAME and raw.translate(_DIGITS_TO_ZERO).find(_DIGIT_RUN) >= 0):
-            _check_numbers(_parse(raw), raw)
+        # find() and not `in`, which takes three times as long on bytes.
+        if (
+            raw.translate(_STRUCTURE, _NUMBER_PARTS).find(b":e:") >= 0
+            or raw.find(b"NaN") >= 0
+            or raw.find(b"Infinity") >= 0
+        ) and _ODD_NUMBER.search(raw) is not None:
+            _check_numbers(_parse(raw))
+        if len(raw) > _LONG_FRAME and raw.translate(_DIGITS_TO_ZERO).find(_DIGIT_RUN) >= 0:
+            _check_numbers(_parse(raw))
         try:
             message = self._validate_any(raw)
         except ValidationError:
             return self._look_again(raw)
-        return self._actions[message["action"]], message.get("msg_id"), message.get("req_id"), message.get("payload")
+        get = message.get
+        return self._actions[message["action"]], get("msg_id"), get("req_id"), get("payload")
 
     def _look_again(self, raw: bytes) -> tuple[ActionSpec, str | None, str | None, Any]:
         document = _parse(raw)
@@ -233,7 +239,7 @@ def _parse(raw: bytes) -> Any:
         raise Rejected(_invalid(f"The message is not valid JSON (RFC 8259): {error}.")) from None
 
 
-def _check_numbers(document: object, raw: bytes) -> None:
+def _check_numbers(document: object) -> None:
     """Refuse a number that overflows to Infinity, wherever it stands (protocol section 1)."""
     stack = [document]
     while stack:

@@ -17,7 +17,6 @@ from pydantic_core import from_json
 
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
-from wsproto_core.encoding import EncodedEvent, encode_payload
 from wsproto_core.envelopes import ActionEnvelope
 from wsproto_core.errors import HandlerSignatureError
 from wsproto_core.events import NOWHERE, Emittable, Event, as_audiences, is_event, target_of
@@ -25,7 +24,7 @@ from wsproto_core.handlers import HandlerForm, positional_count
 from wsproto_core.ids import new_id
 from wsproto_core.middleware import Next, chain
 from wsproto_core.problems import Problem
-from wsproto_core.recipients import Audience, SupportsAudience, connection
+from wsproto_core.recipients import Audience, SupportsAudience
 
 if TYPE_CHECKING:
     from wsproto_core.hub import Hub
@@ -106,7 +105,7 @@ class Call:
         self.sending = True
         try:
             if to is None and is_event(event) and target_of(event) is NOWHERE:
-                await self._answer(event)
+                await self.session.answer_event(event, self)
                 reached = 1
             else:
                 reached = await self.session.hub.fanout.route(event, as_audiences(to), asker=self)
@@ -117,16 +116,6 @@ class Call:
             raise asyncio.CancelledError
         return reached
 
-    def _answer(self, event: Event) -> Awaitable[None]:
-        """Queue an event for the asker alone: the usual answer, so the way there is short."""
-        session = self.session
-        payload = encode_payload(event)
-        fanout = session.hub.fanout
-        if fanout.observers:
-            fanout.observe(EncodedEvent(new_id(), event.event_name, payload), (connection(session.id),))
-        self.events += 1
-        return session.answer_own(event.event_name, payload, self.req_id)
-
     def stop(self, reason: str) -> None:
         """Stop what runs for this call.
 
@@ -135,7 +124,8 @@ class Call:
         """
         if self.stop_reason is None and not self.ended:
             self.stop_reason = reason
-            if self.task is not None and not self.sending:
+            # A frame is written whole, or the numbering would have a hole; unless nobody is there to read it.
+            if self.task is not None and (reason == "disconnect" or not self.sending):
                 self.task.cancel()
 
     def reject(self, rejected: Rejected) -> None:
@@ -164,24 +154,21 @@ class Dispatcher:
         """Run one call to its end. Raises nothing but a cancellation that comes from outside."""
         problem: Problem | None = None
         try:
-            rejected = call.rejected
-            if rejected is not None:
-                problem = rejected.problem
-            else:
-                action = call.action
-                if action.requires is not None or not call.session.authenticated:
-                    await self._authorize(call)
-                if self._registry.has_middlewares or action.middlewares:
-                    await self._chain_of(action)(call)
-                elif action.signature.form is HandlerForm.COROUTINE:
-                    # The usual handler, without the steps that the others need.
-                    result = await action.run(call)
-                    if is_event(result):
-                        await call.emit(result)
-                    elif result is not None:
+            if call.rejected is not None:
+                problem = call.rejected.problem
+            elif call.action.plain and call.session.authenticated and not self._registry.has_middlewares:
+                # The usual handler and the usual answer, without the steps that the others need: each of them would
+                # be one more coroutine for each message.
+                result = await call.action.run(call)
+                if result is not None:
+                    if is_event(result) and target_of(result) is NOWHERE and not call.ended:
+                        call.sending = True
+                        await call.session.answer_event(result, call)
+                    else:
                         await self._emit_result(call, result)
-                else:
-                    await self._handle(call)
+            else:
+                await self._authorize(call)
+                await self._chain_of(call.action)(call)
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -189,15 +176,18 @@ class Dispatcher:
             if problem is None:
                 call.ended = True
                 return
-        call.ended = True
-        if problem is not None or call.session.negotiated:
-            await call.session.end(call, problem)
+        if not call.ended:
+            call.ended = True
+            if problem is not None or call.session.negotiated:
+                await call.session.end(call, problem)
         if call.thread is not None and not call.thread.done():
             # It cannot be cancelled, and the connection's messages are to be handled one after the other.
             await asyncio.wait([asyncio.wrap_future(call.thread)], timeout=_THREAD_GRACE)
 
     def _chain_of(self, action: ActionSpec) -> Next:
         version = self._registry.version
+        if not self._registry.has_middlewares and not action.middlewares:
+            return self._handle
         known = self._chains.get(action.name)
         if known is None or known[0] != version or known[1] is not action:
             run = chain((*self._registry.middlewares, *action.middlewares), self._handle)

@@ -89,7 +89,7 @@ class Hub:
         self.decoder = Decoder(self.registry, BUILTIN_ACTIONS, require_ids=self.settings.require_ids)
         self.dispatcher = Dispatcher(self)
         self._index = Index()
-        self._gate = Gate(self.settings, self._index, self.count)
+        self.gate = Gate(self.settings, self._index, self.count)
         backplane = backplane_from(self.settings.backplane)
         self._publisher = Publisher(backplane, self.id, self._index.has, self.count) if backplane is not None else None
         self.fanout = Fanout(self._index, self.registry, self._publisher, allow_broadcast=self.settings.allow_broadcast)
@@ -124,11 +124,11 @@ class Hub:
             TypeError: a user id that is none.
             InvalidTopicError: a connection id that is none.
         """
-        return await self._gate.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+        return await self.gate.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
 
     def release(self, admission: Admission) -> None:
         """Give back the place of a connection that was admitted but is not going to be opened."""
-        self._gate.release(admission)
+        self.gate.release(admission)
 
     def open(
         self, transport: Transport, admission: Admission, surroundings: Surroundings = _NO_SURROUNDINGS
@@ -151,7 +151,7 @@ class Hub:
         else:
             session.authenticate_within(self.limits.authentication_timeout)
         self._index.add(session)
-        self._gate.release(admission)
+        self.gate.release(admission)
         self._opened += 1
         if session.negotiated or admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
             session.start(self._begin(session, admission))
@@ -171,7 +171,7 @@ class Hub:
     @property
     def draining(self) -> bool:
         """Whether the hub takes no more connections."""
-        return self._gate.closed
+        return self.gate.closed
 
     def room_size(self, name: str | int) -> int:
         """Return how many connections of this process are in a room."""
@@ -350,7 +350,7 @@ class Hub:
 
     def start(self) -> None:
         """Take connections, again after a stop; a hub starts by itself when it is first used."""
-        self._gate.closed = False
+        self.gate.closed = False
         self.decoder.prepare()
 
     def install_signal_handlers(self) -> None:
@@ -367,7 +367,7 @@ class Hub:
             code: that the connections are closed with: 1001 or 1012.
             reason: for the close frame.
         """
-        self._gate.closed = True
+        self.gate.closed = True
         timeout = self.limits.drain_timeout
         draining = [
             on_loop(session.loop, self._drain_one(session, code, reason))

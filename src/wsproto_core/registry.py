@@ -73,6 +73,8 @@ class Router:
         self._event_handlers: dict[str, EventHandler] = {}
         self._exception_handlers: dict[type[BaseException], ExceptionHandler] = {}
         self._middlewares: list[Middleware] = []
+        self.has_middlewares = False
+        """Whether there is any middleware; asked for each message."""
         self.version = 0
         """Rises with each change, so that tables made of a registry know when they are old."""
 
@@ -105,11 +107,6 @@ class Router:
     def middlewares(self) -> tuple[Middleware, ...]:
         """The middlewares, outermost first."""
         return tuple(self._middlewares)
-
-    @property
-    def has_middlewares(self) -> bool:
-        """Whether there is any middleware."""
-        return bool(self._middlewares)
 
     def action(
         self, name: str, *, replace: bool = False, **options: Unpack[ActionOptions]
@@ -266,6 +263,7 @@ class Router:
         except TypeError:
             raise HandlerSignatureError("A middleware takes two parameters, (call, next).") from None
         self._middlewares.append(cast("Middleware", function))
+        self.has_middlewares = True
         self.version += 1
         return function
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import Coroutine
 from enum import Enum, auto
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
 from wsproto_core.dispatcher import Call
-from wsproto_core.encoding import EncodedEvent, encode_json, event_text, recipient_members
+from wsproto_core.encoding import EncodedEvent, encode_json, encode_payload, event_text, recipient_members
 from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
 from wsproto_core.outbox import Outbox
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from wsproto_core.admission import Admission
     from wsproto_core.codec import Codec
+    from wsproto_core.events import Event
     from wsproto_core.hub import Hub
     from wsproto_core.security import Identity, UserId
     from wsproto_core.transport import ConnectionInfo, Surroundings, Transport
@@ -73,7 +76,7 @@ class Session:
     __slots__ = (
         "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gone", "_held", "_inbox",
         "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state",
-        "_transport",
+        "_surely_short", "_transport",
         "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes",
         "surroundings", "topics", "user_id",
     )  # fmt: skip
@@ -112,6 +115,7 @@ class Session:
         self._inbox_bytes = 0
         self._room: asyncio.Future[None] | None = None
         self._requests: dict[str, Call] | None = {} if self.negotiated else None
+        self._surely_short = (hub.limits.max_message_bytes or sys.maxsize) // 4
         self._burst = 0
         self._burst_seconds = 0.0
         self._gone: asyncio.Future[None] | None = None
@@ -126,9 +130,9 @@ class Session:
         """
         if self._life is not _Life.OPEN:
             return
-        maximum = self.hub.limits.max_message_bytes
-        if maximum is not None and len(frame) * 4 > maximum and _size(frame) > maximum:
-            await self._refuse_size(maximum)
+        # A character is at most four bytes: what is short enough needs no measuring.
+        if len(frame) > self._surely_short and self._is_too_long(frame):
+            await self._refuse_size()
             return
         if self._requests is None:
             item: str | bytes | Call = frame
@@ -140,10 +144,10 @@ class Session:
         if self._serial is not None or self._held is not None or self._inbox:
             await self._queue(item, len(frame))
             return
-        started = time.perf_counter()
+        started = perf_counter()
         self._begin(item)
         self._burst += 1
-        self._burst_seconds += time.perf_counter() - started
+        self._burst_seconds += perf_counter() - started
         if self._burst >= _BURST_FRAMES or self._burst_seconds > _BURST_SECONDS:
             self._burst = 0
             self._burst_seconds = 0.0
@@ -215,12 +219,21 @@ class Session:
         self._seq += 1
         return self._outbox.answer(self._codec.encode(event.text(self._seq, recipient, req_id)))
 
+    def answer_event(self, event: Event, call: Call) -> Awaitable[None]:
+        """Send the event that a call answers with to the asker alone; see `answer`."""
+        payload = encode_payload(event)
+        fanout = self.hub.fanout
+        if fanout.observers:
+            fanout.observe(EncodedEvent(new_id(), event.event_name, payload), (connection(self.id),))
+        call.events += 1
+        return self.answer_own(event.event_name, payload, call.req_id)
+
     def answer_own(self, name: str, payload: str, req_id: str | None) -> Awaitable[None]:
-        """Send an event that is for this connection alone, in answer to its request; see `answer`."""
+        """Send an event that is for this connection alone; see `answer`."""
         if self._life is not _Life.OPEN:
             return _nothing()
         self._seq += 1
-        text = event_text(new_id(), name, payload, self._seq, self.own_members, req_id)
+        text = event_text(new_id(), name, payload, self._seq, self._own_members or self.own_members, req_id)
         return self._outbox.answer(self._codec.encode(text))
 
     def push(self, event: EncodedEvent, recipient: str) -> bool:
@@ -363,6 +376,8 @@ class Session:
         """Give up a connection that cannot be written to."""
         log.debug("connection %s cannot be written to", self.id, exc_info=error)
         self.close(CloseCode.INTERNAL_ERROR, "The connection could not be written to.")
+        # No close frame will reach the client, so this is no code that the connection was closed with.
+        self.close_code, self.close_reason = CloseCode.ABNORMAL, ""
 
     async def _queue(self, item: str | bytes | Call, size: int) -> None:
         limits = self.hub.limits
@@ -387,10 +402,10 @@ class Session:
     def _advance(self) -> None:
         """Begin what waits, until something has to be waited for."""
         began = 0
-        started = time.perf_counter()
+        started = perf_counter()
         while self._serial is None and self._life is _Life.OPEN and self._begin_next():
             began += 1
-            if began >= _BURST_FRAMES or time.perf_counter() - started > _BURST_SECONDS:
+            if began >= _BURST_FRAMES or perf_counter() - started > _BURST_SECONDS:
                 self._loop.call_soon(self._advance)
                 break
         self._wake_reader()
@@ -430,7 +445,7 @@ class Session:
             except ValueError as error:
                 raise Rejected(Problem(str(error), code="invalid_websocket_message")) from None
             action, msg_id, req_id, payload = self.hub.decoder.decode(raw)
-            if self.hub.draining and action.name != "health":
+            if self.hub.gate.closed and action.name != "health":
                 raise Rejected(Problem("The server is going away; connect again.", code="unavailable"), req_id)
         except Rejected as rejected:
             call = Call(self, raw)
@@ -542,7 +557,12 @@ class Session:
             self._serial.cancel()
         return tasks
 
-    async def _refuse_size(self, maximum: int) -> None:
+    def _is_too_long(self, frame: str | bytes) -> bool:
+        maximum = self.hub.limits.max_message_bytes
+        return maximum is not None and _size(frame) > maximum
+
+    async def _refuse_size(self) -> None:
+        maximum = self.hub.limits.max_message_bytes
         problem = Problem(f"A message may have at most {maximum} bytes.", code="message_too_large")
         await self._outbox.answer(self._codec.encode(self.hub.problem_text(problem, self.info)))
         self.close(CloseCode.MESSAGE_TOO_BIG, f"A message may have at most {maximum} bytes.")

@@ -72,6 +72,13 @@ class ActionSpec:
     blocking: bool = True
     middlewares: tuple[Middleware, ...] = ()
 
+    plain: bool = field(init=False)
+    """Whether it is an async function that nothing has to be asked or run for: the usual handler."""
+
+    def __post_init__(self) -> None:
+        plain = self.signature.form is HandlerForm.COROUTINE and self.requires is None and not self.middlewares
+        object.__setattr__(self, "plain", plain)
+
     @property
     def payload_type(self) -> Any:
         """What the payload is validated as; None when the action takes none."""

@@ -22,11 +22,18 @@ class Serve(Protocol):
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for a host on each of the table, or on those of the adapter that was chosen."""
+    """Run a test on each host of the table, or of the chosen adapter.
+
+    A test that asks for `one_host` runs on the first host of each adapter only: it takes long, and what it holds does
+    not depend on the server.
+    """
+    chosen = metafunc.config.getoption("--adapter")
+    hosts = [host for host in HOSTS if chosen in {None, host.adapter}]
     if "host" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--adapter")
-        hosts = [host for host in HOSTS if chosen in {None, host.adapter}]
         metafunc.parametrize("host", hosts, ids=lambda host: host.name, scope="session")
+    if "one_host" in metafunc.fixturenames:
+        first = {host.adapter: host for host in reversed(hosts)}.values()
+        metafunc.parametrize("one_host", first, ids=lambda host: host.name, scope="session")
 
 
 @pytest.fixture(scope="session")

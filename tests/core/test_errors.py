@@ -5,7 +5,7 @@ import pytest
 
 from wsproto_core import errors
 
-TREE = re.compile(r"^    (?P<branch>[│├└─ ]*)(?P<name>\w+)(?: \((?P<builtin>\w+)\))?(?: {2,}(?P<what>\S.*))?$")
+TREE = re.compile(r"^    (?P<branch>[│├└─ ]*)(?P<name>\w+)(?: \((?P<builtin>\w+)\))?(?: +(?P<what>\S.*))?$")
 
 
 def drawn() -> dict[str, tuple[str, ...]]:

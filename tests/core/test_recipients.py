@@ -61,4 +61,4 @@ def test_an_audience_without_a_name_is_refused(make: object, message: str) -> No
 
 def test_an_audience_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
-        room("lobby").id = "attic"  # type: ignore[misc]  # what is tested
+        room("lobby").id = "attic"

@@ -380,7 +380,7 @@ async def test_an_action_without_a_limit_is_not_timed(limit: float | None) -> No
     async with peer(hub_of(held_registry(gate, timeout=limit), limits=Limits(action_timeout=None))) as client:
         await client.send("held")
         await until(lambda: gate.entered)
-        assert client.session._serial.deadline is None  # type: ignore[union-attr]
+        assert client.session._serial.deadline is None
         gate.open.set()
         assert (await client.read())["event"] == "said"
 
@@ -486,7 +486,7 @@ async def test_a_time_out_while_an_event_is_written_leaves_no_hole_in_the_number
         client.transport.stop_reading()
         req_id = await client.send("stream")
         call = client.session._serial
-        await until(lambda: call.stop_reason)  # type: ignore[union-attr]
+        await until(lambda: call.stop_reason)
         client.transport.resume_reading()
         seen = []
         while (message := await client.read()).get("code") != "action_timeout":
@@ -729,7 +729,7 @@ async def test_what_a_problem_cannot_carry_is_an_internal_error(caplog: pytest.L
         problem = await client.ask("broken")
         assert problem["code"] == "internal_error"
         [record] = [each for each in caplog.records if each.name == "wsproto_core.dispatcher"]
-        assert record.msg_id == problem["msg_id"]  # type: ignore[attr-defined]
+        assert record.msg_id == problem["msg_id"]
 
 
 # Slow clients
@@ -840,7 +840,7 @@ async def test_a_disconnect_lets_go_of_a_handler_whose_answer_is_stuck() -> None
             client.session.closed()
             async with asyncio.timeout(1):
                 await client.session.finished()
-            assert call.task.done()  # type: ignore[union-attr]
+            assert call.task.done()
     assert left.is_set()
 
 
@@ -974,7 +974,7 @@ async def test_a_handler_that_ignores_the_disconnect_does_not_hold_up_the_end(sh
         await until(lambda: client.session._serial)
         await client.leave(1001)
         assert ends == [1001]
-        task = client.session._serial.task  # type: ignore[union-attr]
+        task = client.session._serial.task
         release.set()
         await until(task.done)
     assert client.unread() == []
@@ -992,7 +992,7 @@ async def test_nothing_is_sent_after_the_end() -> None:
         await client.session.answer(event, client.session.own_members)
         assert client.session.push(event, client.session.own_members) is False
         assert client.session.push_raw("raw") is False
-        await client.session.end(None, Problem(status=400))  # type: ignore[arg-type]
+        await client.session.end(None, Problem(status=400))
         assert client.unread() == []
 
 
