@@ -13,12 +13,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
 
 
-def publish(topic: str, title: str, explanation: str, body: str, versions: Mapping[str, Mapping[str, str]]) -> None:
-    """Print the report and keep it in `results/`."""
+def publish(
+    topic: str, title: str, explanation: str, body: str, versions: Mapping[str, Mapping[str, str]], *, keep: bool
+) -> None:
+    """Print the report, and if it is a whole one keep it in `results/`."""
     used = "\n".join(f"- {name}: {_listed(found)}" for name, found in versions.items())
     text = f"# {title}\n\n{explanation}\n\n{body}\n\nMeasured with ({description()}):\n\n{used}\n"
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{topic}.md").write_text(text)
+    if keep:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{topic}.md").write_text(text)
     print(text)
 
 

@@ -90,7 +90,7 @@ def run(only: Sequence[str], rounds: int | None) -> None:
         print(f"in process: round {number + 1} of {rounds or ROUNDS}", file=sys.stderr)
         measured.append(_round(contestants, versions))
     figures = {one.name: Figures(tuple(tuple(turns[one.name]) for turns in measured)) for one in contestants}
-    report.publish("inprocess", TITLE, EXPLANATION, _table(contestants, figures), versions)
+    report.publish("inprocess", TITLE, EXPLANATION, _table(contestants, figures), versions, keep=not only)
 
 
 def _round(contestants: Sequence[Contestant], versions: dict[str, dict[str, str]]) -> dict[str, list[float]]:

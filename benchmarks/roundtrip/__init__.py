@@ -63,7 +63,9 @@ def run(only: Sequence[str], rounds: int | None) -> None:
     versions = {one.environment: servers[one.name].versions for one in contestants}
     busiest = max(one["own_share"] for found in results.values() for one in found)
     note = f"The load generator was busy for at most {busiest:.0%} of the time."
-    report.publish("roundtrip", TITLE, EXPLANATION, f"{_table(contestants, results)}\n\n{note}", versions)
+    report.publish(
+        "roundtrip", TITLE, EXPLANATION, f"{_table(contestants, results)}\n\n{note}", versions, keep=not only
+    )
 
 
 def _measure(server: Server, wire: str) -> dict[str, Any]:

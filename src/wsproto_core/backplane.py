@@ -20,7 +20,13 @@ Receiver = Callable[[str, bytes], None]
 
 @runtime_checkable
 class Backplane(Protocol):
-    """Carries messages between hubs. A process is told only what it listens to."""
+    """Carries messages between hubs. A process is told only what it listens to.
+
+    All methods are called on one event loop, that of `start`. When it has ended without a `stop`, the next loop that
+    needs the backplane starts it again there, and subscribes anew. What is done about one topic is done in order, one
+    step at a time; different topics may be under way at once. An exception is counted and logged, and the process
+    goes on by itself.
+    """
 
     async def start(self, receiver: Receiver) -> None:
         """Connect; from now on the receiver is called for each message of a topic that is subscribed."""
@@ -39,7 +45,10 @@ class Backplane(Protocol):
         ...
 
     async def publish(self, topic: str, message: bytes) -> None:
-        """Send a message to every other hub that listens to the topic."""
+        """Send a message to every other hub that listens to the topic.
+
+        A process that has no connections publishes without a `start`, on whatever loop it has.
+        """
         ...
 
 

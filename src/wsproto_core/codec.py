@@ -114,7 +114,7 @@ def choose_subprotocol(offered: Sequence[str], find: Callable[[str], Codec | Non
         find: says what the server can speak.
 
     Returns:
-        the first that both know; else the marker ``access-token`` if a token came with it; else None.
+        the first that both know; else the marker ``access-token`` if it was offered; else None.
     """
     for name in offered:
         if find(name) is not None:

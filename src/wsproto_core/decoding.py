@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, U
 from urllib.parse import quote
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
 from wsproto_core.envelopes import UUID_PATTERN
@@ -29,16 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["Decoder", "Rejected", "json_pointer", "validation_errors"]
 
 _MAX_ERRORS: Final = 20
+_MAX_ERRORS_BYTES: Final = 8_192
 _MAX_POINTER: Final = 256
 
 # A float overflows to Infinity with an exponent, or with more than 308 digits.
 _LONG_FRAME: Final = 300
 _DIGIT_RUN: Final = b"0" * _LONG_FRAME
 _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
-# With digits, signs and white space taken out, a number with an exponent is a lone e between two structural
-# characters. Text may look so too, as in "a, e, i"; then the exact expression decides, which takes ten times as long.
-_NUMBER_PARTS: Final = b"0123456789+-. \t\r\n"
-_STRUCTURE: Final = bytes.maketrans(b",[]}E", b"::::e")
+# With digits, signs, white space and some letters taken out, a number with an exponent, NaN and Infinity are each one
+# letter alone between two structural characters. Text may look so too, as in "a, e, i"; then the exact expression
+# decides, which takes ten times as long.
+_NUMBER_PARTS: Final = b"0123456789+-. \t\r\nNnfity"
+_STRUCTURE: Final = bytes.maketrans(b",[]}EIa", b"::::eee")
 _ODD_NUMBER: Final = re.compile(rb"[:,\[\s]-?(?:[0-9][0-9.]*[eE]|NaN|Infinity)")
 
 # Types that are made at run time are beyond what a type checker can follow.
@@ -99,10 +101,10 @@ class Decoder:
             if version == self._version:
                 return
             actions = {**self._builtins, **self._registry.actions}
-            self._validate_any = _union_validator(
-                [self._envelope(spec, Literal[spec.name]) for spec in actions.values()]
-            )
+            validate_any = _union_validator([self._envelope(spec, Literal[spec.name]) for spec in actions.values()])
+            # In this order: another thread may be decoding, and what it validates it has to find.
             self._actions = actions
+            self._validate_any = validate_any
             self._one = {}
             self._version = version
 
@@ -115,11 +117,7 @@ class Decoder:
         if self._registry.version != self._version:
             self.prepare()
         # find() and not `in`, which takes three times as long on bytes.
-        if (
-            raw.translate(_STRUCTURE, _NUMBER_PARTS).find(b":e:") >= 0
-            or raw.find(b"NaN") >= 0
-            or raw.find(b"Infinity") >= 0
-        ) and _ODD_NUMBER.search(raw) is not None:
+        if raw.translate(_STRUCTURE, _NUMBER_PARTS).find(b":e:") >= 0 and _ODD_NUMBER.search(raw) is not None:
             _check_numbers(_parse(raw))
         if len(raw) > _LONG_FRAME and raw.translate(_DIGITS_TO_ZERO).find(_DIGIT_RUN) >= 0:
             _check_numbers(_parse(raw))
@@ -129,6 +127,20 @@ class Decoder:
             return self._look_again(raw)
         get = message.get
         return self._actions[message["action"]], get("msg_id"), get("req_id"), get("payload")
+
+    def names_in(self, raw: bytes) -> tuple[str | None, str | None]:
+        """Return the action's name and the request's id of a message whose decoding failed, as far as they can be read.
+
+        That is for the log and for the answer when an exception of the application's own came out of `decode`.
+        """
+        try:
+            document = _parse(raw)
+        except Rejected:
+            return None, None
+        if not isinstance(document, dict):
+            return None, None
+        action = document.get("action")
+        return action.strip() if isinstance(action, str) else None, canonical_uuid(document.get("req_id"))
 
     def _look_again(self, raw: bytes) -> tuple[ActionSpec, str | None, str | None, Any]:
         document = _parse(raw)
@@ -183,15 +195,19 @@ class Decoder:
 
 
 def validation_errors(error: ValidationError, document: object) -> list[dict[str, str]]:
-    """Return pydantic's errors as the ``errors`` member of a problem: pointer, detail, code. At most twenty."""
-    return [
-        _error(
-            json_pointer(each["loc"], document),
-            shorten(each["msg"], MAX_DETAIL),
-            each["type"],
-        )
-        for each in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
-    ]
+    """Return pydantic's errors as the ``errors`` member of a problem: pointer, detail, code.
+
+    At most twenty, and at most eight kilobytes; the first one always.
+    """
+    shown: list[dict[str, str]] = []
+    size = 0
+    for each in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]:
+        made = _error(json_pointer(each["loc"], document), shorten(each["msg"], MAX_DETAIL), each["type"])
+        size += len(to_json(made))
+        if shown and size > _MAX_ERRORS_BYTES:
+            break
+        shown.append(made)
+    return shown
 
 
 def json_pointer(loc: tuple[int | str, ...], document: object) -> str:
@@ -248,11 +264,16 @@ def _check_numbers(document: object) -> None:
             stack.extend(each.values())
         elif isinstance(each, list):
             stack.extend(each)
-        elif (isinstance(each, float) and not math.isfinite(each)) or (
-            isinstance(each, int) and each.bit_length() > 1024
-        ):
+        elif isinstance(each, (int, float)) and _overflows(each):
             req_id = canonical_uuid(document.get("req_id")) if isinstance(document, dict) else None
             raise Rejected(_invalid("The message holds a number that is too large for a 64-bit float."), req_id)
+
+
+def _overflows(number: float) -> bool:
+    try:
+        return not math.isfinite(number)
+    except OverflowError:
+        return True
 
 
 def _error(pointer: str, detail: str, code: str) -> dict[str, str]:

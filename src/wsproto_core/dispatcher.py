@@ -25,13 +25,14 @@ from wsproto_core.ids import new_id
 from wsproto_core.middleware import Next, chain
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, SupportsAudience
+from wsproto_core.tasks import is_from_outside, start_eagerly
 
 if TYPE_CHECKING:
     from wsproto_core.hub import Hub
     from wsproto_core.session import Session
     from wsproto_core.specs import ActionSpec
 
-__all__ = ["Call", "Dispatcher"]
+__all__ = ["Call", "Dispatcher", "stopped"]
 
 log = logging.getLogger("wsproto_core.dispatcher")
 
@@ -65,7 +66,6 @@ class Call:
     task: asyncio.Task[None] | None = None
     deadline: asyncio.TimerHandle | None = None
     thread: ThreadFuture[Any] | None = None
-    _context: ActionContext[Any] | None = None
 
     def __init__(self, session: Session, raw: bytes) -> None:
         self.session = session
@@ -79,9 +79,9 @@ class Call:
     @property
     def context(self) -> ActionContext[Any]:
         """The context that the handler gets."""
-        if self._context is None:
-            self._context = ActionContext(self.session, self)
-        return self._context
+        # Not kept: the call would hold the context and the context the call, a cycle for each message that only the
+        # garbage collector could undo.
+        return ActionContext(self.session, self)
 
     @property
     def envelope(self) -> ActionEnvelope:
@@ -99,22 +99,24 @@ class Call:
         event: Event | Emittable,
         to: Audience | SupportsAudience | Iterable[Audience | SupportsAudience] | None = None,
     ) -> int:
-        """Emit an event in answer to this message; see `ActionContext.emit`."""
+        """Emit an event in answer to this message; see `ActionContext.emit`.
+
+        Whoever gives up waiting for it does not take it back: it has its number, and is written whole.
+        """
+        task = start_eagerly(self._emit(event, to), self.session.loop)
+        return task.result() if task.done() else await asyncio.shield(task)
+
+    async def _emit(
+        self,
+        event: Event | Emittable,
+        to: Audience | SupportsAudience | Iterable[Audience | SupportsAudience] | None,
+    ) -> int:
         if self.ended:
             return 0
-        self.sending = True
-        try:
-            if to is None and is_event(event) and target_of(event) is NOWHERE:
-                await self.session.answer_event(event, self)
-                reached = 1
-            else:
-                reached = await self.session.hub.fanout.route(event, as_audiences(to), asker=self)
-        finally:
-            self.sending = False
-        if self.stop_reason is not None:
-            # Asked to stop while it wrote; a half-written frame would have been a hole in the numbering.
-            raise asyncio.CancelledError
-        return reached
+        if to is None and is_event(event) and target_of(event) is NOWHERE:
+            await self.session.answer_event(event, self)
+            return 1
+        return await self.session.hub.fanout.route(event, as_audiences(to), asker=self)
 
     def stop(self, reason: str) -> None:
         """Stop what runs for this call.
@@ -122,10 +124,11 @@ class Call:
         Args:
             reason: the code of the problem that ends it, or ``disconnect``.
         """
-        if self.stop_reason is None and not self.ended:
-            self.stop_reason = reason
-            # A frame is written whole, or the numbering would have a hole; unless nobody is there to read it.
-            if self.task is not None and (reason == "disconnect" or not self.sending):
+        self.stop_reason = self.stop_reason or reason
+        # A frame is written whole, or the numbering would have a hole; unless nobody is there to read it. What was
+        # cancelled already is left to clean up, as long as anybody waits for its end.
+        if self.task is not None and (self.ended or not self.task.cancelling()):
+            if reason == "disconnect" or not self.sending:
                 self.task.cancel()
 
     def reject(self, rejected: Rejected) -> None:
@@ -173,11 +176,11 @@ class Dispatcher:
             raise
         except BaseException as error:
             problem = await self._problem_of(call, error)
-            if problem is None:
-                call.ended = True
-                return
         if not call.ended:
             call.ended = True
+            if call.stop_reason is not None:
+                # Whatever the handler made of being stopped.
+                problem = stopped(call)
             if problem is not None or call.session.negotiated:
                 await call.session.end(call, problem)
         if call.thread is not None and not call.thread.done():
@@ -245,25 +248,27 @@ class Dispatcher:
         """Run a plain function in a worker thread; what a generator yields is emitted as it comes."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        around = call.session.surroundings.around
+        surroundings = call.session.surroundings
+        around = surroundings.around
+        emitted = 0
 
         def work() -> Any:
+            nonlocal emitted
             with around():
                 result = call.action.run(call)
                 if not isinstance(result, Iterator):
                     return result
-                emitted = 0
                 for event in result:
                     if call.ended:
                         break
                     asyncio.run_coroutine_threadsafe(call.emit(_checked_event(call, event)), loop).result()
                     emitted += 1
-                return emitted
+                return None
 
-        call.thread = self._hub.workers.submit(context.run, work)
+        call.thread = (surroundings.executor or self._hub.workers).submit(context.run, work)
         result = await asyncio.wrap_future(call.thread)
-        if result is None or isinstance(result, int):
-            return result or 0
+        if result is None:
+            return emitted
         return await self._emit_result(call, result)
 
     async def _authorize(self, call: Call) -> None:
@@ -286,16 +291,12 @@ class Dispatcher:
                 raise Problem(f"The action '{action.name}' needs a user.", code="unauthenticated")
             raise Problem(f"You may not use the action '{action.name}'.", code="forbidden")
 
-    async def _problem_of(self, call: Call, error: BaseException) -> Problem | None:
-        """Return what the client is told of an exception; None when nobody is there to be told."""
+    async def _problem_of(self, call: Call, error: BaseException) -> Problem:
+        """Return what the client is told of an exception."""
         if isinstance(error, asyncio.CancelledError):
-            if call.stop_reason == "disconnect":
-                return None
             if call.stop_reason is not None:
-                return _stopped(call)
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # Not us: the loop is being torn down.
+                return stopped(call)
+            if is_from_outside(error):
                 raise error
         if isinstance(error, Problem):
             return error
@@ -315,11 +316,12 @@ class Dispatcher:
                 error = further
         return self.internal_error(call, error)
 
-    def internal_error(self, call: Call, error: BaseException) -> Problem:
+    def internal_error(self, call: Call, error: BaseException, action: str | None = None) -> Problem:
         """Log an unforeseen exception, once, and return what the client is told: nothing but that there was one."""
         msg_id = new_id()
         session = call.session
-        action = call.action.name if call.rejected is None else None
+        if action is None and hasattr(call, "action"):
+            action = call.action.name
         log.error(
             "internal error in action %r: %s (connection %s, req_id %s, msg_id %s)",
             action,
@@ -343,7 +345,8 @@ class Dispatcher:
         return None
 
 
-def _stopped(call: Call) -> Problem:
+def stopped(call: Call) -> Problem:
+    """Return the problem that ends a call which was stopped."""
     if call.stop_reason == "action_timeout":
         return Problem(f"The action '{call.action.name}' ran past its time limit.", code="action_timeout")
     if call.stop_reason == "unavailable":

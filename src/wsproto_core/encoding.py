@@ -15,15 +15,17 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from wsproto_core.errors import UnserializableEventError
-from wsproto_core.events import Event
+from wsproto_core.events import Event, is_event_class
 from wsproto_core.recipients import Audience
 
 __all__ = [
     "EncodedEvent",
+    "EventForm",
     "encode_event",
     "encode_json",
     "encode_payload",
     "event_text",
+    "form_of",
     "json_text",
     "recipient_members",
 ]
@@ -37,7 +39,32 @@ _FINITE_TYPES: Final = frozenset(
     }
 )  # fmt: skip
 
-_always_finite: dict[type[Event], bool] = {}
+_forms: dict[type, EventForm] = {}
+
+
+class EventForm:
+    """What there is to know of an event class to write its events, asked once.
+
+    Attributes:
+        name: of the event, as JSON text.
+        to_json: pydantic's serialiser of the class.
+        finite: whether its fields can hold no float at all.
+    """
+
+    __slots__ = ("finite", "name", "to_json")
+
+    def __init__(self, cls: type[Event]) -> None:
+        self.name = json_text(cls.event_name)
+        self.to_json = cls.__pydantic_serializer__.to_json
+        self.finite = _only_finite_types(cls.__pydantic_core_schema__)
+
+
+def form_of(cls: type) -> EventForm | None:
+    """Return what there is to know of an event class; None for what is none."""
+    form = _forms.get(cls)
+    if form is None and is_event_class(cls):
+        form = _forms[cls] = EventForm(cls)
+    return form
 
 
 class EncodedEvent:
@@ -64,17 +91,13 @@ class EncodedEvent:
             recipient: the members that `recipient_members` made.
             req_id: the request that it answers, for the connection that asked.
         """
-        return event_text(self.msg_id, self.name, self.payload, seq, recipient, req_id)
+        return event_text(self.msg_id, json_text(self.name), self.payload, seq, recipient, req_id)
 
 
 def event_text(msg_id: str, name: str, payload: str, seq: int, recipient: str, req_id: str | None) -> str:
-    """Return the JSON text of an event envelope; see `EncodedEvent`."""
-    if req_id is None:
-        return f'{{"msg_id":"{msg_id}","seq":{seq},"event":{json_text(name)},{recipient},"payload":{payload}}}'
-    return (
-        f'{{"msg_id":"{msg_id}","req_id":"{req_id}","seq":{seq},"event":{json_text(name)},{recipient},'
-        f'"payload":{payload}}}'
-    )
+    """Return the JSON text of an event envelope; its name and its recipient are JSON text already."""
+    request = "" if req_id is None else f'"req_id":"{req_id}",'
+    return f'{{"msg_id":"{msg_id}",{request}"seq":{seq},"event":{name},{recipient},"payload":{payload}}}'
 
 
 def encode_event(event: Event, msg_id: str) -> EncodedEvent:
@@ -98,16 +121,13 @@ def encode_payload(event: Event) -> str:
         UnserializableEventError: it holds what JSON cannot carry.
     """
     cls = type(event)
+    form = _forms.get(cls) or _forms.setdefault(cls, EventForm(cls))
     try:
-        raw = cls.__pydantic_serializer__.to_json(event, by_alias=True)
+        text = form.to_json(event, by_alias=True).decode()
     except (PydanticSerializationError, ValueError) as error:
         raise UnserializableEventError(f"{cls.__name__} cannot be written as JSON: {error}") from error
-    text = raw.decode()
-    finite = _always_finite.get(cls)
-    if finite is None:
-        finite = _always_finite[cls] = _only_finite_types(cls.__pydantic_core_schema__)
     # A model that was made without validation may hold anything.
-    if not finite or "NaN" in text or "Infinity" in text:
+    if not form.finite or "NaN" in text or "Infinity" in text:
         _check_finite(text, event, cls.__name__)
     return text
 
@@ -175,9 +195,9 @@ def _only_finite_types(schema: object) -> bool:
             is_schema = isinstance(kind, str)  # what is none holds the schemas of fields by their names
             if is_schema and kind not in _FINITE_TYPES:
                 return False
-            if each.get("extra_behavior") == "allow" or each.get("extras_schema") or "serialization" in each:
-                return False
-            if isinstance(each.get("config"), dict) and each["config"].get("extra_fields_behavior") == "allow":
+            config = each.get("config")
+            extra = config.get("extra_fields_behavior") if isinstance(config, dict) else each.get("extra_behavior")
+            if extra == "allow" or "serialization" in each:
                 return False
             stack.extend(value for key, value in each.items() if not is_schema or key not in {"metadata", "default"})
         elif isinstance(each, (list, tuple)):

@@ -16,7 +16,8 @@ from wsproto_core.errors import BroadcastNotAllowedError, MissingAudienceError, 
 from wsproto_core.events import Emittable, Event, is_event, target_of
 from wsproto_core.ids import new_id
 from wsproto_core.index import Index
-from wsproto_core.publications import Publication, Publisher
+from wsproto_core.publications import Publication
+from wsproto_core.publisher import Publisher
 from wsproto_core.recipients import Audience
 from wsproto_core.registry import Router
 from wsproto_core.session import Session

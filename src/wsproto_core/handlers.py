@@ -46,6 +46,8 @@ _FILLERS: Final[dict[str, _Filler]] = {
     "envelope": lambda call: call.envelope,
     "hub": lambda call: call.hub,
 }
+# The modules between a decorator and the code that it is applied in.
+_REGISTERING: Final = frozenset({"wsproto_core.handlers", "wsproto_core.registry", "wsproto_core.classes"})
 # How class-style actions and untyped handlers name what they want.
 _BY_NAME: Final = {"payload": "payload", "context": "context", "message": "envelope", "envelope": "envelope"}
 
@@ -101,7 +103,7 @@ def form_of(function: Callable[..., Any]) -> HandlerForm:
 def caller_names() -> dict[str, Any]:
     """Return the local names where a decorator is being applied: string annotations may name classes made there."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("wsproto_core."):
+    while frame.f_back is not None and frame.f_globals.get("__name__") in _REGISTERING:
         frame = frame.f_back
     return {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
 
@@ -259,6 +261,7 @@ def _check_payload_type(payload_type: Any, what: str) -> None:
     if typing.get_origin(payload_type) is Literal:
         raise HandlerSignatureError(f"{what}: a payload is a JSON object, so a Literal can never match one.")
     try:
+        # What a model names and a later class brings is let through; the first message finds out.
         TypeAdapter(payload_type)
     except PydanticSchemaGenerationError as error:
         raise HandlerSignatureError(
@@ -266,6 +269,4 @@ def _check_payload_type(payload_type: Any, what: str) -> None:
             "Use a pydantic model, a dataclass, a TypedDict or another type that it knows."
         ) from error
     except PydanticUserError as error:
-        # A forward reference that a later class satisfies; the first message finds out.
-        if error.code not in {"class-not-fully-defined", "undefined-annotation"}:
-            raise HandlerSignatureError(f"{what}: pydantic refuses the payload type: {error.message}") from error
+        raise HandlerSignatureError(f"{what}: pydantic refuses the payload type: {error.message}") from error

@@ -14,8 +14,9 @@ import threading
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from wsproto_core.admission import Admission, Denial, Gate, close_code_of
 from wsproto_core.autodiscover import autodiscover
@@ -33,14 +34,14 @@ from wsproto_core.ids import new_id
 from wsproto_core.index import Index
 from wsproto_core.limits import Limits
 from wsproto_core.problems import Problem
-from wsproto_core.publications import Publisher
+from wsproto_core.publisher import Publisher
 from wsproto_core.recipients import Audience, SupportsAudience, connection, room
 from wsproto_core.registry import Router, default_registry
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.session import Session
 from wsproto_core.settings import Settings
 from wsproto_core.signals import DrainSignals
-from wsproto_core.tasks import call_on, on_loop, running_loop
+from wsproto_core.tasks import call_on, is_from_outside, on_loop, running_loop, start_eagerly
 from wsproto_core.transport import ConnectionInfo, Surroundings, Transport
 
 __all__ = ["Admission", "Denial", "Hub", "Stats"]
@@ -48,6 +49,9 @@ __all__ = ["Admission", "Denial", "Hub", "Stats"]
 log = logging.getLogger("wsproto_core.hub")
 
 _NO_SURROUNDINGS = Surroundings()
+# What a drain may take beyond its two waits, for the running actions and for the closing handshakes.
+_DRAIN_MARGIN: Final = 5.0
+
 _Audiences = Audience | SupportsAudience | Iterable[Audience | SupportsAudience]
 
 
@@ -150,10 +154,13 @@ class Hub:
             session.identify(admission.identity)
         else:
             session.authenticate_within(self.limits.authentication_timeout)
+        # The first event of the connection: from the next line on, others may address it.
+        if session.negotiated:
+            session.announce("ws.ready", self._ready(session, admission.identity))
         self._index.add(session)
         self.gate.release(admission)
         self._opened += 1
-        if session.negotiated or admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
+        if admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
             session.start(self._begin(session, admission))
         return session
 
@@ -342,11 +349,19 @@ class Hub:
             return ()
         return autodiscover(base_packages, self.settings.autodiscover_modules, self.settings.autodiscover_packages)
 
-    def background(self, work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
-        """Run something that nobody waits for, on the loop that runs in this thread; `drain` waits for it."""
-        task = loop.create_task(work)
+    def background(
+        self, work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, *, eagerly: bool = False
+    ) -> None:
+        """Run something that nobody waits for, on the loop that runs in this thread; `drain` waits for it.
+
+        Args:
+            work: what to run; what it raises is logged.
+            loop: that it runs on.
+            eagerly: whether it begins at once, and not when the loop gets to it.
+        """
+        task = start_eagerly(work, loop) if eagerly else loop.create_task(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._background_done)
 
     def start(self) -> None:
         """Take connections, again after a stop; a hub starts by itself when it is first used."""
@@ -369,15 +384,32 @@ class Hub:
         """
         self.gate.closed = True
         timeout = self.limits.drain_timeout
-        draining = [
-            on_loop(session.loop, self._drain_one(session, code, reason))
-            for session in list(self._index.connections.values())
-        ]
-        await asyncio.gather(*draining, return_exceptions=True)
+        await self.drain_connections(list(self._index.connections.values()), code, reason)
         here = asyncio.get_running_loop()
-        pending = [task for task in self._background if task.get_loop() is here and task is not asyncio.current_task()]
+        pending = [
+            task for task in list(self._background) if task.get_loop() is here and task is not asyncio.current_task()
+        ]
         if pending:
             await asyncio.wait(pending, timeout=timeout)
+
+    async def drain_connections(
+        self,
+        sessions: Iterable[Session],
+        code: int = CloseCode.GOING_AWAY,
+        reason: str = "The server goes away.",
+    ) -> None:
+        """Close some connections as `drain` does; the hub goes on. For a host that shares it with others."""
+        draining = []
+        for session in sessions:
+            try:
+                draining.append(on_loop(session.loop, self._drain_one(session, code, reason)))
+            except RuntimeError:
+                # Its loop has been closed under it, so nobody is there any more.
+                self._index.remove(session)
+        timeout = self.limits.drain_timeout
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if timeout is None else 2 * timeout + _DRAIN_MARGIN):
+                await asyncio.gather(*draining, return_exceptions=True)
 
     async def stop(self) -> None:
         """Drain, and let go of the signal handlers, the backplane and the worker threads."""
@@ -425,21 +457,26 @@ class Hub:
         if session is not None:
             session.cancel_request(req_id)
 
+    def _background_done(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("something in the background failed", exc_info=task.exception())
+
     async def _begin(self, session: Session, admission: Admission) -> None:
         """Do whatever comes before the first message of a connection."""
         try:
             if self._publisher is not None:
                 await self._publisher.start(self.fanout.receive)
                 await self._publisher.follow(self._index.topics_of(session))
-            if session.negotiated:
-                await session.announce("ws.ready", self._ready(session, admission.identity))
             for each in admission.rooms:
                 await session.join(each)
             if self.settings.on_connect is not None:
                 await _result(self.settings.on_connect(ActionContext(session)))
         except Problem as refusal:
             await session.refuse(refusal, close_code_of(refusal))
-        except Exception:
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             log.exception("on_connect failed for connection %s", session.id)
             problem = Problem("Something went wrong on the server.", code="internal_error")
             await session.refuse(problem, CloseCode.INTERNAL_ERROR)

@@ -6,27 +6,22 @@ The message is JSON: ``{"v": 1, "origin": hub, "id": uuid, "event": name, "to": 
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
-from wsproto_core.backplane import Backplane
 from wsproto_core.encoding import EncodedEvent, encode_json, json_text
 from wsproto_core.envelopes import MessageId
 from wsproto_core.errors import InvalidTopicError
 from wsproto_core.recipients import Audience
 from wsproto_core.topics import escape_level
 
-__all__ = ["Publication", "Publisher", "read_publication"]
+__all__ = ["Publication", "channel_of", "read_publication", "write_publication"]
 
-log = logging.getLogger("wsproto_core.backplane")
-
-_VERSION = 1
-_REMEMBERED = 4_096
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class _Message(BaseModel):
     v: int
     origin: str
     id: MessageId
-    event: str
+    event: str = Field(min_length=1)
     to: list[tuple[str, str]]
     exclude: list[str] = []
     payload: dict[str, object]
@@ -79,75 +74,6 @@ def read_publication(message: bytes) -> Publication:
         raise ValueError(f"version {read.v} is not known")
     payload = encode_json(read.payload, "its payload")
     return Publication(read.origin, read.id, read.event, payload, audiences, frozenset(read.exclude))
-
-
-class Publisher:
-    """A hub's side of its backplane.
-
-    Args:
-        backplane: that connects it to the others.
-        origin: the hub's own id, so that it does not hear itself.
-        wanted: says whether anybody in this process listens to a topic.
-        count: counts a malformed message.
-    """
-
-    def __init__(
-        self, backplane: Backplane, origin: str, wanted: Callable[[str], bool], count: Callable[[str], None]
-    ) -> None:
-        self._backplane = backplane
-        self._origin = origin
-        self._wanted = wanted
-        self._count = count
-        self._deliver: Callable[[Publication], None] | None = None
-        self._heard: OrderedDict[str, None] = OrderedDict()
-
-    async def start(self, deliver: Callable[[Publication], None]) -> None:
-        """Connect, once.
-
-        Args:
-            deliver: takes what another hub published.
-        """
-        if self._deliver is None:
-            self._deliver = deliver
-            await self._backplane.start(self._receive)
-
-    async def stop(self) -> None:
-        """Disconnect."""
-        if self._deliver is not None:
-            self._deliver = None
-            await self._backplane.stop()
-
-    async def follow(self, topics: Iterable[str]) -> None:
-        """Listen to those topics that somebody in this process listens to now, and to the others no more.
-
-        Asked when it runs, not when it was called for: whoever joins while the last one leaves is not forgotten.
-        """
-        for topic in topics:
-            if self._wanted(topic):
-                await self._backplane.subscribe(topic)
-            else:
-                await self._backplane.unsubscribe(topic)
-
-    async def publish(self, event: EncodedEvent, audiences: tuple[Audience, ...], exclude: frozenset[str]) -> None:
-        """Tell the other hubs of an event."""
-        message = write_publication(event, self._origin, audiences, exclude)
-        for topic in dict.fromkeys(channel_of(audience) for audience in audiences):
-            await self._backplane.publish(topic, message)
-
-    def _receive(self, topic: str, message: bytes) -> None:
-        try:
-            publication = read_publication(message)
-        except ValueError as error:
-            self._count("malformed_publications")
-            log.warning("a malformed message on %r is skipped: %s", topic, error)
-            return
-        if publication.origin == self._origin or publication.id in self._heard:
-            return
-        self._heard[publication.id] = None
-        if len(self._heard) > _REMEMBERED:
-            self._heard.popitem(last=False)
-        if self._deliver is not None:
-            self._deliver(publication)
 
 
 def channel_of(audience: Audience) -> str:

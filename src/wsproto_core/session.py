@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Any, Final
 from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
-from wsproto_core.dispatcher import Call
-from wsproto_core.encoding import EncodedEvent, encode_json, encode_payload, event_text, recipient_members
+from wsproto_core.dispatcher import Call, stopped
+from wsproto_core.encoding import EncodedEvent, encode_json, encode_payload, event_text, json_text, recipient_members
 from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
 from wsproto_core.outbox import Outbox
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection, room, topic
-from wsproto_core.tasks import call_on, running_loop, start_eagerly
-from wsproto_core.topics import unescape_level
+from wsproto_core.tasks import call_on, is_from_outside, running_loop, start_eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -74,7 +73,7 @@ class Session:
     """
 
     __slots__ = (
-        "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gone", "_held", "_inbox",
+        "_abandoned", "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gate", "_gone", "_held", "_inbox",
         "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state",
         "_surely_short", "_transport",
         "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes",
@@ -111,10 +110,12 @@ class Session:
         self._serial: Call | asyncio.Task[Any] | None = None
         self._beside: dict[str, list[Call]] | None = None
         self._held: Call | None = None
+        self._abandoned: set[Call] | None = None
         self._inbox: deque[tuple[str | bytes | Call, int]] | None = None
         self._inbox_bytes = 0
         self._room: asyncio.Future[None] | None = None
         self._requests: dict[str, Call] | None = {} if self.negotiated else None
+        self._gate = hub.gate
         self._surely_short = (hub.limits.max_message_bytes or sys.maxsize) // 4
         self._burst = 0
         self._burst_seconds = 0.0
@@ -134,18 +135,21 @@ class Session:
         if len(frame) > self._surely_short and self._is_too_long(frame):
             await self._refuse_size()
             return
-        if self._requests is None:
-            item: str | bytes | Call = frame
-        else:
-            item = self._accept_request(self._decode(frame), self._requests)
-            if item.rejected is None and item.action.name == "ws.cancel":
-                self._launch(item, beside=True)
-                return
-        if self._serial is not None or self._held is not None or self._inbox:
-            await self._queue(item, len(frame))
-            return
         started = perf_counter()
-        self._begin(item)
+        if self._requests is not None:
+            request = self._accept_request(self._decode(frame), self._requests)
+            if request.rejected is None and request.action.name == "ws.cancel":
+                self._launch(request, beside=True)
+            elif self._serial is not None or self._held is not None or self._inbox:
+                await self._queue(request, len(frame))
+                return
+            else:
+                self._begin(request)
+        elif self._serial is not None or self._held is not None or self._inbox:
+            await self._queue(frame, len(frame))
+            return
+        else:
+            self._begin(self._decode(frame))
         self._burst += 1
         self._burst_seconds += perf_counter() - started
         if self._burst >= _BURST_FRAMES or self._burst_seconds > _BURST_SECONDS:
@@ -209,8 +213,8 @@ class Session:
     @property
     def rooms(self) -> frozenset[str]:
         """The names of the rooms that it is in; after its end, those that it was in."""
-        names = (self.topics or {}).values()
-        return frozenset(unescape_level(audience.id) for audience in names if audience.kind == "room")
+        audiences = tuple((self.topics or {}).values())
+        return frozenset(audience.id for audience in audiences if audience.kind == "room")
 
     def answer(self, event: EncodedEvent, recipient: str, req_id: str | None = None) -> Awaitable[None]:
         """Send an event that this connection asked for; awaiting it waits while the outbox is full."""
@@ -226,14 +230,19 @@ class Session:
         if fanout.observers:
             fanout.observe(EncodedEvent(new_id(), event.event_name, payload), (connection(self.id),))
         call.events += 1
-        return self.answer_own(event.event_name, payload, call.req_id)
+        if self._life is not _Life.OPEN:
+            return _nothing()
+        self._seq += 1
+        members = self._own_members or self.own_members
+        text = event_text(new_id(), json_text(event.event_name), payload, self._seq, members, call.req_id)
+        return self._outbox.answer(self._codec.encode(text))
 
     def answer_own(self, name: str, payload: str, req_id: str | None) -> Awaitable[None]:
         """Send an event that is for this connection alone; see `answer`."""
         if self._life is not _Life.OPEN:
             return _nothing()
         self._seq += 1
-        text = event_text(new_id(), name, payload, self._seq, self._own_members or self.own_members, req_id)
+        text = event_text(new_id(), json_text(name), payload, self._seq, self.own_members, req_id)
         return self._outbox.answer(self._codec.encode(text))
 
     def push(self, event: EncodedEvent, recipient: str) -> bool:
@@ -256,10 +265,10 @@ class Session:
         elif self.negotiated:
             await self.answer_own("ws.complete", f'{{"events":{call.events}}}', call.req_id)
 
-    async def announce(self, name: str, payload: dict[str, Any]) -> None:
+    def announce(self, name: str, payload: dict[str, Any]) -> None:
         """Send one of the protocol's own events to who opted in to section 5."""
         if self.negotiated:
-            await self.answer_own(name, encode_json(payload, name), None)
+            self.push(EncodedEvent(new_id(), name, encode_json(payload, name)), self.own_members)
 
     async def join(self, *audiences: Audience | str) -> None:
         """Join rooms or subscribe to topics; see `ActionContext.join`."""
@@ -282,7 +291,7 @@ class Session:
     def cancel_request(self, req_id: str) -> None:
         """Stop a request of this connection, queued or running (protocol section 6)."""
         call = (self._requests or {}).get(req_id)
-        if call is not None:
+        if call is not None and call.action.name != "ws.cancel":
             self._stop(call, "cancelled")
 
     def identify(self, identity: Identity) -> None:
@@ -418,17 +427,19 @@ class Session:
         elif self._inbox:
             item, size = self._inbox.popleft()
             self._inbox_bytes -= size
-            self._begin(item)
+            self._begin(item if isinstance(item, Call) else self._decode(item))
         else:
             return False
         return self._held is None
 
-    def _begin(self, item: str | bytes | Call) -> None:
-        call = item if isinstance(item, Call) else self._decode(item)
-        if call.stop_reason is not None:
-            # Cancelled while it waited.
-            call.reject(Rejected(Problem("The request was cancelled.", code="cancelled"), call.req_id))
-        if call.rejected is None and call.action.concurrency > 1:
+    def _begin(self, call: Call) -> None:
+        if call.rejected is not None:
+            self._launch(call, beside=False)
+        elif call.stop_reason is not None:
+            self._refuse(call, Problem("The request was cancelled.", code="cancelled"))
+        elif self._gate.closed and call.action.name != "health":
+            self._refuse(call, Problem("The server is going away; connect again.", code="unavailable"))
+        elif call.action.concurrency > 1:
             running = (self._beside or {}).get(call.action.name, ())
             if len(running) >= call.action.concurrency:
                 self._held = call
@@ -436,6 +447,10 @@ class Session:
             self._launch(call, beside=True)
         else:
             self._launch(call, beside=False)
+
+    def _refuse(self, call: Call, problem: Problem) -> None:
+        call.reject(Rejected(problem, call.req_id))
+        self._launch(call, beside=False)
 
     def _decode(self, frame: str | bytes) -> Call:
         raw = b""
@@ -445,11 +460,15 @@ class Session:
             except ValueError as error:
                 raise Rejected(Problem(str(error), code="invalid_websocket_message")) from None
             action, msg_id, req_id, payload = self.hub.decoder.decode(raw)
-            if self.hub.gate.closed and action.name != "health":
-                raise Rejected(Problem("The server is going away; connect again.", code="unavailable"), req_id)
         except Rejected as rejected:
             call = Call(self, raw)
             call.reject(rejected)
+            return call
+        except BaseException as error:
+            # A validator of the application that fails in its own way is a handler that fails.
+            call = Call(self, raw)
+            name, call.req_id = self.hub.decoder.names_in(raw)
+            call.reject(Rejected(self.hub.dispatcher.internal_error(call, error, name), call.req_id))
             return call
         call = Call(self, raw)
         call.action = action
@@ -498,6 +517,8 @@ class Session:
     def _call_done(self, call: Call) -> None:
         if call.deadline is not None:
             call.deadline.cancel()
+        if self._abandoned is not None:
+            self._abandoned.discard(call)
         self._ended(call)
         self._release(call)
 
@@ -522,11 +543,12 @@ class Session:
         self._advance()
 
     def _stop(self, call: Call, reason: str) -> None:
-        if call.ended or call.stop_reason is not None:
-            return
-        call.stop(reason)
-        if call.task is not None and reason != "disconnect":
-            self._loop.call_later(_STOP_GRACE, self._abandon, call)
+        if reason == "disconnect":
+            call.stop(reason)
+        elif not call.ended and call.stop_reason is None:
+            call.stop(reason)
+            if call.task is not None:
+                self._loop.call_later(_STOP_GRACE, self._abandon, call)
 
     def _abandon(self, call: Call) -> None:
         """Send the end of a call whose handler does not let itself be stopped, and go on without it."""
@@ -534,8 +556,11 @@ class Session:
             return
         call.ended = True
         log.warning("action %r of connection %s does not let itself be cancelled", call.action.name, self.id)
-        code = call.stop_reason or "cancelled"
-        self.hub.background(self.end(call, Problem(code=code)), self._loop)
+        if self._abandoned is None:
+            self._abandoned = set()
+        self._abandoned.add(call)
+        # Begun now, so that it comes before the answer to the next message.
+        self.hub.background(self.end(call, stopped(call)), self._loop, eagerly=True)
         self._ended(call)
         self._release(call)
 
@@ -553,8 +578,11 @@ class Session:
         tasks = self._tasks()
         for call in self._calls():
             self._stop(call, reason)
-        if isinstance(self._serial, asyncio.Task) and reason == "disconnect":
-            self._serial.cancel()
+        if reason == "disconnect":
+            for call in self._abandoned or ():
+                call.stop(reason)
+            if isinstance(self._serial, asyncio.Task):
+                self._serial.cancel()
         return tasks
 
     def _is_too_long(self, frame: str | bytes) -> bool:
@@ -577,7 +605,13 @@ class Session:
 
     async def refuse(self, problem: Problem, code: int) -> None:
         """Tell a problem that answers no message, and close."""
-        await self._outbox.answer(self._codec.encode(self.hub.problem_text(problem, self.info)))
+        try:
+            text = self.hub.problem_text(problem, self.info)
+        except UnserializableEventError:
+            log.exception("connection %s cannot be told why it is refused", self.id)
+            problem = Problem("Something went wrong on the server.", code="internal_error")
+            text = self.hub.problem_text(problem, self.info)
+        await self._outbox.answer(self._codec.encode(text))
         self.close(code, problem.detail or problem.title)
 
     def _credential_expired(self) -> None:
@@ -606,7 +640,9 @@ class Session:
         try:
             async with asyncio.timeout(self.hub.limits.action_timeout):
                 await self.hub.run_on_disconnect(ActionContext(self), self.close_code or 0, self.close_reason or "")
-        except Exception:
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             log.exception("on_disconnect failed for connection %s", self.id)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
-__all__ = ["call_on", "on_loop", "running_loop", "start_eagerly"]
+__all__ = ["call_on", "is_from_outside", "on_loop", "running_loop", "start_eagerly"]
 
 _T = TypeVar("_T")
 
@@ -53,7 +53,26 @@ def call_on(loop: asyncio.AbstractEventLoop, function: Any, *arguments: Any) -> 
 
 
 def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _T]) -> Awaitable[_T]:
-    """Return something to await here that runs on another loop, or on this one."""
+    """Return something to await here that runs on another loop, or on this one.
+
+    Raises:
+        RuntimeError: that loop has been closed.
+    """
     if loop is running_loop():
         return work
-    return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+    try:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+    except RuntimeError:
+        work.close()
+        raise
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Say whether an exception ends the running task from outside, as when its loop is torn down.
+
+    A coroutine can raise the same exceptions by itself, and then they are as good as any other.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, GeneratorExit)

@@ -5,7 +5,8 @@ The host reads and pushes each frame into the session; the core writes through t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -86,10 +87,12 @@ class Surroundings:
         around: makes a context manager that is entered around each plain function, in its thread: a framework's
             application context, the clean-up of database connections.
         context: the context variables that handlers see; each gets a copy. None gives them those of the reader.
+        executor: runs the plain functions, where a framework has threads of its own for that; None is the hub's.
     """
 
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     context: Context | None = None
+    executor: Executor | None = None
 
 
 class Transport(Protocol):
@@ -103,8 +106,8 @@ class Transport(Protocol):
         """What the connection told about itself."""
         ...
 
-    async def send(self, frame: str | bytes) -> None:
-        """Write one text frame (str) or binary frame (bytes); wait while the client does not read."""
+    def send(self, frame: str | bytes) -> Awaitable[None]:
+        """Write one text frame (str) or binary frame (bytes); awaited, it waits while the client does not read."""
         ...
 
     async def close(self, code: int, reason: str) -> None:

@@ -5,7 +5,8 @@ A host serves an application that has the actions of `tests.adapters.application
 - ``/ws/``: connections whose user the host knows, from ``?user=int:1``, ``str:ada`` or ``uuid:…``; else anonymous;
 - ``/login/``: connections that `authenticate` of the actions is asked about;
 - ``GET /inside``: what `look_inside` says, as JSON;
-- ``POST /say/{room}``: an event to a room, from outside of any action.
+- ``GET /say/{room}``: emits an event to a room, from outside of any action; the answer is how many it reached;
+- ``GET /open/{gate}``: lets the actions pass that wait for this gate.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ class Host:
         application: module and attribute.
         command: arguments of Python that start a server; ``{application}`` and ``{port}`` are filled in.
         tells_violations: whether the server ends a connection that violates RFC 6455 with a close code.
+        explains_size: whether a message over the limit gets its problem before the close code; else the server itself
+            stops reading in its middle.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Host:
     application: str
     command: tuple[str, ...]
     tells_violations: bool = True
+    explains_size: bool = True
 
 
 def uvicorn(*arguments: str) -> tuple[str, ...]:
@@ -35,10 +39,19 @@ def uvicorn(*arguments: str) -> tuple[str, ...]:
 
 
 FASTAPI = "tests.adapters.applications.on_fastapi:app"
+WEBSOCKETS = "tests.adapters.applications.on_websockets"
+HYPERCORN = ("-m", "hypercorn", "{application}", "--bind", "127.0.0.1:{port}")
+GRANIAN = ("-m", "granian", "{application}", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}")
+
 ASGI = "tests.adapters.applications.on_asgi:app"
 
 HOSTS = (
     Host("fastapi", "fastapi", FASTAPI, uvicorn()),
     Host("fastapi-wsproto", "fastapi", FASTAPI, uvicorn("--ws", "wsproto", "--loop", "asyncio"), tells_violations=False),
     Host("asgi", "asgi", ASGI, uvicorn("--http", "h11", "--loop", "asyncio")),
+    Host("asgi-websockets", "asgi", ASGI, uvicorn("--ws", "websockets")),
+    Host("asgi-wsproto", "asgi", ASGI, uvicorn("--ws", "wsproto")),
+    Host("asgi-hypercorn", "asgi", ASGI, HYPERCORN),
+    Host("asgi-granian", "asgi", ASGI, GRANIAN),
+    Host("websockets", "websockets", WEBSOCKETS, ("-m", "{application}", "{port}"), explains_size=False),
 )

@@ -15,8 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 from tests.adapters.talking import Client
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 10.0  # seconds until what does not come fails the test
@@ -82,16 +86,21 @@ class Server(AbstractContextManager["Server"]):
         async with connect(self.url(path), **options) as websocket:
             yield Client(websocket)
 
-    def request(self, path: str, *, method: str = "GET") -> Any:
+    async def refusal(self, path: str, **options: Any) -> Response:
+        """Return the HTTP response that refuses a connection."""
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(self.url(path), proxy=None, **options)
+        return refused.value.response
+
+    def get(self, path: str) -> Any:
         """Ask over HTTP; return the JSON answer."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=PATIENCE) as answer:
+        with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def inside(self) -> dict[str, Any]:
         """What the application tells about its process."""
-        inside: dict[str, Any] = self.request("/inside")
+        inside: dict[str, Any] = self.get("/inside")
         return inside
 
     def signal(self, number: signal.Signals) -> None:

@@ -81,7 +81,7 @@ async def test_events_reach_the_others_in_a_room_each_with_numbers_of_its_own(se
 async def test_events_from_outside_of_any_action_reach_a_room(server: Server, name: str) -> None:
     async with server.connect() as client:
         await client.ask("chat.enter", {"name": name})
-        assert server.request(f"/say/{name}", method="POST") == 1
+        assert server.get(f"/say/{name}") == 1
         event = await client.receive()
         assert (event["seq"], event["recipient_id"]) == (2, name)
 

@@ -1,7 +1,9 @@
 """What every host does when its server is told to stop: running actions end, clients are told, nothing is left."""
 
-import asyncio
+import json
 import signal
+import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -12,8 +14,10 @@ from tests.adapters.serving import Server
 from tests.adapters.talking import Client
 from websockets.exceptions import InvalidStatus
 
+ExitCodes = dict[signal.Signals, int]
+
 CLIENTS = 50
-V1 = "wsproto.v1.json"
+RESTARTS = (1012, "The server restarts.")
 
 # As small as an application on a server can be: what ends it, ends any.
 BARE = """
@@ -25,36 +29,120 @@ async def app(scope, receive, send):
 """
 
 
-async def connect_all(stack: AsyncExitStack, server: Server) -> list[Client]:
-    clients = [await stack.enter_async_context(server.connect()) for _ in range(CLIENTS)]
+async def connect_all(stack: AsyncExitStack, server: Server, count: int = CLIENTS) -> list[Client]:
+    """Connect clients that are served already."""
+    clients = [await stack.enter_async_context(server.connect()) for _ in range(count)]
     for client in clients:
         await client.ask("health")
     return clients
 
 
-async def exit_code_of_a_bare_application(serve: Serve, how: signal.Signals) -> int:
-    bare = serve("app:app", source=BARE)
-    bare.signal(how)
-    return await bare.exit_code()
+async def begin(client: Client, watcher: Client, action: str, gate: str) -> str:
+    """Let a client call an action that waits for a gate, and wait until it does; return the `req_id`."""
+    connection_id = await client.connection_id()
+    req_id = await client.send(action, {"name": gate})
+    await watcher.noted("waiting", connection_id)
+    return req_id
 
 
-async def test_every_client_is_told_and_a_running_action_is_answered_first(
-    host: Host, serve: Serve, name: str
+@pytest.fixture(scope="session")
+def exit_codes(start: Callable[..., Server]) -> dict[signal.Signals, int]:
+    """What the server exits with at a signal without us."""
+    codes = {}
+    for how in (signal.SIGTERM, signal.SIGINT):
+        with start("app:app", source=BARE) as bare:
+            bare.signal(how)
+            codes[how] = bare.process.wait(10)
+    return codes
+
+
+async def test_all_clients_are_told_and_running_actions_are_answered_first(
+    host: Host, serve: Serve, name: str, exit_codes: ExitCodes
 ) -> None:
     server = serve(host)
     async with AsyncExitStack() as stack:
-        clients = await connect_all(stack, server)
-        busy = [await stack.enter_async_context(server.connect()) for _ in range(3)]
-        opted_in = await stack.enter_async_context(server.connect(subprotocols=[V1]))
-        await opted_in.receive()
-        for client, action in zip((*busy, opted_in), ("wait", "block", "wait", "wait"), strict=True):
-            await client.watch() if client is not opted_in else None
-            await client.send(action, {"name": name})
-        # A frame for the handler that opens the gate comes too late for a draining server, so it opens by itself.
-        await busy[0].send("health")
+        idle = await connect_all(stack, server)
+        watcher, waiting, blocked = await connect_all(stack, server, 3)
+        await watcher.watch()
+        running = await begin(waiting, watcher, "wait", name)
+        threaded = await begin(blocked, watcher, "block", name)
+        late = await waiting.send("whoami")
+        healthy = await waiting.send("health")
         server.signal(signal.SIGTERM)
-        for client in clients:
-            assert await client.closed() in {(1012, "The server restarts."), (1001, "The server restarts.")}
-    assert await server.exit_code() == await exit_code_of_a_bare_application(serve, signal.SIGTERM)
+        # Who has nothing to wait for does not wait.
+        for client in (*idle, watcher):
+            assert await client.closed() == RESTARTS
+        # No one comes in any more.
+        with pytest.raises(InvalidStatus) as refused:
+            await stack.enter_async_context(server.connect())
+        assert refused.value.response.status_code == 503
+        assert json.loads(refused.value.response.body or b"")["code"] == "unavailable"
+        server.get(f"/open/{name}")
+        code, reason, answers = await waiting.rest()
+        assert (code, reason) == RESTARTS
+        assert [(answer["req_id"], answer.get("event") or answer["code"]) for answer in answers] == [
+            (running, "passed"),
+            (late, "unavailable"),
+            (healthy, "health"),
+        ]
+        code, reason, answers = await blocked.rest()
+        assert (code, reason) == RESTARTS
+        assert [(answer["req_id"], answer.get("event")) for answer in answers] == [(threaded, "passed")]
+    assert await server.exit_code() == exit_codes[signal.SIGTERM]
+    assert "Application shutdown complete" in server.log
     assert "Traceback" not in server.log
     assert "ERROR" not in server.log
+
+
+async def test_an_interrupt_does_the_same(one_host: Host, serve: Serve, exit_codes: ExitCodes) -> None:
+    server = serve(one_host)
+    async with AsyncExitStack() as stack:
+        clients = await connect_all(stack, server)
+        server.signal(signal.SIGINT)
+        for client in clients:
+            assert await client.closed() == RESTARTS
+    assert await server.exit_code() == exit_codes[signal.SIGINT]
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+async def test_a_second_signal_cuts_it_short(
+    one_host: Host, serve: Serve, name: str, exit_codes: ExitCodes, how: signal.Signals
+) -> None:
+    server = serve(one_host)
+    async with AsyncExitStack() as stack:
+        watcher, waiting = await connect_all(stack, server, 2)
+        await watcher.watch()
+        await begin(waiting, watcher, "wait", name)
+        server.signal(how)
+        assert await watcher.closed() == RESTARTS
+        began = time.monotonic()
+        server.signal(how)
+        assert (await waiting.closed())[0] in {1001, 1012}
+        assert await server.exit_code() == exit_codes[how]
+        assert time.monotonic() - began < 3
+    # The application's own shutdown has its turn all the same.
+    assert "Application shutdown complete" in server.log
+    assert "Traceback" not in server.log
+
+
+async def test_an_action_that_takes_too_long_is_stopped_with_a_problem(
+    one_host: Host, serve: Serve, name: str
+) -> None:
+    server = serve(one_host, drain_timeout=0.3)
+    async with AsyncExitStack() as stack:
+        watcher, waiting, blocked = await connect_all(stack, server, 3)
+        await watcher.watch()
+        stopped = {
+            await begin(waiting, watcher, "wait", name): waiting,
+            await begin(blocked, watcher, "block", name): blocked,
+        }
+        server.signal(signal.SIGTERM)
+        for req_id, client in stopped.items():
+            code, reason, answers = await client.rest()
+            assert (code, reason) == RESTARTS
+            assert [(answer["req_id"], answer["code"]) for answer in answers] == [(req_id, "unavailable")]
+            assert answers[0]["retryable"] is True
+        server.get(f"/open/{name}")
+    await server.exit_code()
+    assert "Traceback" not in server.log

@@ -55,7 +55,7 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(
         assert connection_id not in inside["connections"]
         assert name not in inside["rooms"]
         assert inside["farewells"][connection_id] == 1
-        assert server.request(f"/say/{name}", method="POST") == 0
+        assert server.get(f"/say/{name}") == 0
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
@@ -110,9 +110,11 @@ async def test_many_clients_come_and_go_and_leave_no_tasks(server: Server, name:
     await visit(0)
     before = await eventually(lambda: inside if not (inside := server.inside())["connections"] else None)
     ids = await asyncio.gather(*(visit(number) for number in range(50)))
-    inside = await eventually(lambda: inside if not (inside := server.inside())["connections"] else None)
+    inside = await eventually(
+        lambda: inside if (inside := server.inside())["farewells"].keys() >= set(ids) else None
+    )
     assert {inside["farewells"][each] for each in ids} == {1}
-    assert (inside["rooms"], inside["topics"]) == ([], 0)
+    assert (inside["connections"], inside["rooms"], inside["topics"]) == ([], [], 0)
     assert inside["opened"] == before["opened"] + 50
     await eventually(lambda: server.inside()["tasks"] <= before["tasks"])
     assert "Exception in ASGI application" not in server.log

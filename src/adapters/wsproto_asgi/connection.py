@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final
 
 from wsproto_asgi.handshake import Receive, Scope, Send, info_from_scope, refuse
@@ -14,7 +14,7 @@ from wsproto_core.hub import Denial, Hub
 from wsproto_core.recipients import Audience
 from wsproto_core.security import NOT_GIVEN
 from wsproto_core.session import Session
-from wsproto_core.transport import ConnectionInfo
+from wsproto_core.transport import ConnectionInfo, Surroundings
 
 __all__ = ["AsgiTransport", "run_websocket"]
 
@@ -41,12 +41,12 @@ class AsgiTransport:
         self._reader = reader
         self._watch: asyncio.TimerHandle | None = None
 
-    async def send(self, frame: str | bytes) -> None:
+    def send(self, frame: str | bytes) -> Awaitable[None]:
         """Write one frame."""
+        # No coroutine of our own around the server's: it would be one more for each frame.
         if isinstance(frame, str):
-            await self._send({"type": "websocket.send", "text": frame})
-        else:
-            await self._send({"type": "websocket.send", "bytes": frame})
+            return self._send({"type": "websocket.send", "text": frame})
+        return self._send({"type": "websocket.send", "bytes": frame})
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame, and stop reading if it is not answered in time."""
@@ -77,6 +77,7 @@ async def run_websocket(
     rooms: Iterable[Audience | str] = (),
     state: Mapping[str, Any] | None = None,
     accepted: bool = False,
+    surroundings: Surroundings | None = None,
 ) -> None:
     """Serve one WebSocket connection to its end.
 
@@ -91,6 +92,7 @@ async def run_websocket(
         state: what its state begins with.
         accepted: whether the connection has been accepted already. Then it speaks the plain form: with which
             subprotocol it was accepted, only the application knows.
+        surroundings: what handlers find around them, when a framework gives them something.
 
     Raises:
         TypeError: a user id that is none.
@@ -117,7 +119,7 @@ async def run_websocket(
             hub.release(admission)
             raise
     transport = AsgiTransport(info, send, asyncio.current_task())
-    session = hub.open(transport, admission)
+    session = hub.open(transport, admission, surroundings or Surroundings())
     await _read(session, transport, receive)
 
 

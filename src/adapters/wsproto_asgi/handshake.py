@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Awaitable, Callable, MutableMapping
-from types import MappingProxyType
 from typing import Any
 
+from wsproto_core import handshake
 from wsproto_core.closing import close_reason
-from wsproto_core.codec import split_token
-from wsproto_core.encoding import encode_json
+from wsproto_core.handshake import connection_info
 from wsproto_core.hub import Denial
 from wsproto_core.problems import Problem
-from wsproto_core.transport import ConnectionInfo, Headers, TokenSource
+from wsproto_core.transport import ConnectionInfo, Headers
 
 __all__ = ["Receive", "Scope", "Send", "info_from_scope", "problem_response", "refuse"]
 
@@ -30,22 +27,15 @@ def info_from_scope(scope: Scope) -> ConnectionInfo:
     Args:
         scope: a websocket connection scope (ASGI specification, "WebSocket Connection Scope").
     """
-    headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers", ()))
-    offered, token = split_token(scope.get("subprotocols") or ())
-    source: TokenSource | None = "subprotocol" if token is not None else None
-    if token is None:
-        token, source = _authorization(headers)
     client = scope.get("client")
-    return ConnectionInfo(
+    return connection_info(
         path=scope.get("path", "/"),
         query=scope.get("query_string", b"").decode("latin-1"),
-        headers=headers,
+        headers=Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers", ())),
+        offered=scope.get("subprotocols") or (),
         peer=(client[0], client[1]) if client else None,
-        subprotocols=offered,
-        token=token,
-        source=source,
         scheme=scope.get("scheme", "ws"),
-        extras=MappingProxyType({"scope": scope}),
+        extras={"scope": scope},
     )
 
 
@@ -71,32 +61,12 @@ async def refuse(scope: Scope, send: Send, denial: Denial, base_url: str | None)
 def problem_response(
     problem: Problem, base_url: str | None, instance: str | None
 ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Return a problem as an HTTP response: status, headers and body (RFC 9457 section 3).
+    """Return a problem as an HTTP response of ASGI: status, headers and body (RFC 9457 section 3).
 
     Args:
         problem: what is wrong.
         base_url: what problem type URLs begin with.
         instance: the path of the request.
     """
-    document = problem.to_dict(base_url=base_url, instance=instance)
-    body = encode_json(document, f"The problem {problem.code!r}").encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    if problem.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    return problem.status, headers, body
-
-
-def _authorization(headers: Headers) -> tuple[str | None, TokenSource | None]:
-    values = headers.get_all("authorization")
-    if len(values) != 1:
-        return None, None
-    scheme, _, credential = values[0].partition(" ")
-    credential = credential.strip()
-    if scheme.lower() == "bearer" and credential:
-        return credential, "bearer"
-    if scheme.lower() == "basic" and credential:
-        try:
-            return base64.b64decode(credential, validate=True).decode(), "basic"
-        except (binascii.Error, UnicodeDecodeError):
-            return None, None
-    return None, None
+    status, headers, body = handshake.problem_response(problem, base_url, instance)
+    return status, [(name.encode(), value.encode("latin-1")) for name, value in headers], body

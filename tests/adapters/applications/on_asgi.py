@@ -25,13 +25,20 @@ socket = WebSocketApp(
 )
 
 
+async def answer(path: str) -> object:
+    _, what, *name = path.split("/")
+    match what, *name:
+        case "inside", *_:
+            return look_inside(socket.hub)
+        case "open", name:
+            return actions.gates[name].set()
+        case "say", name:
+            return await socket.hub.emit(actions.Entered(room=name), to=room(name))
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return await socket(scope, receive, send)
-    if scope["path"] == "/inside":
-        body = json.dumps(look_inside(socket.hub)).encode()
-    else:
-        name = scope["path"].removeprefix("/say/")
-        body = str(await socket.hub.emit(actions.Entered(room=name), to=room(name))).encode()
+    body = json.dumps(await answer(scope["path"])).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body})

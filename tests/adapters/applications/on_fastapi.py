@@ -39,6 +39,11 @@ async def inside() -> dict[str, Any]:
     return look_inside(hub)
 
 
-@app.post("/say/{name}")
+@app.get("/open/{name}")
+async def open_gate(name: str) -> None:
+    actions.gates[name].set()
+
+
+@app.get("/say/{name}")
 async def say(name: str) -> int:
     return await hub.emit(actions.Entered(room=name), to=room(name))

