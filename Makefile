@@ -29,7 +29,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-core test-core-only test-adapters test-adapter test-javascript test-interpreters test-wheel \
-	lint format bench soak build clean chromium
+	lint format bench soak build clean chromium conformance
 
 help: ## this list
 	@echo "make TARGET, with one of:"
@@ -70,6 +70,9 @@ test-adapter: ## one adapter with its own extra alone: ADAPTER=fastapi RESOLUTIO
 		--resolution $(RESOLUTION)
 	@.venvs/adapter-$(ADAPTER)/bin/python -m pytest tests/adapters --adapter $(ADAPTER) \
 		-m "not soak and not browser" $(OLD_RELEASES) $(PYTEST_ARGS)
+
+conformance: .venv ## the conformance suite on every host, as a table (RUNS=3, ADAPTER=…)
+	@$(BIN)/python -m tests.adapters.conformance_table --runs $(or $(RUNS),1) $(if $(ADAPTER),--adapter $(ADAPTER))
 
 test-javascript: .venv ## the JavaScript client, in Node
 	$(SECTION) "the JavaScript client"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from wsproto_core.context import ActionContext
 from wsproto_core.envelopes import MessageId
@@ -28,7 +28,7 @@ class Authenticated(Event, register=False):
 
     event_name = "ws.authenticated"
     user_id: Any
-    expires_at: float | None = None
+    expires_at: float | None = Field(default=None, exclude_if=lambda expires_at: expires_at is None)
 
 
 class _Token(BaseModel):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from wsproto_core.events import Event
+from wsproto_core.errors import HandlerSignatureError
 from wsproto_core.handlers import caller_names
 from wsproto_core.registry import Router, registry_or_default
 from wsproto_core.specs import ActionOptions, name_of_class
-
-if TYPE_CHECKING:
-    from wsproto_core.context import ActionContext
-    from wsproto_core.envelopes import ActionEnvelope
 
 __all__ = ["Action", "Recipient"]
 
@@ -57,7 +53,7 @@ class Action:
             return cls().execute(*arguments, **keywords)
 
         # Bound to no instance yet: only its signature is read.
-        execute = cast("Callable[..., Any]", inspect.getattr_static(cls, "execute").__get__(object(), cls))
+        execute = cast("Callable[..., Any]", _own(cls, "execute").__get__(object(), cls))
         registry_or_default(registry).add_action(
             name_of_class(cls, name),
             execute,
@@ -71,11 +67,6 @@ class Action:
     if TYPE_CHECKING:
         # A subclass may give it any of the four forms and any parameters that a handler may have.
         execute: Callable[..., Any]
-    else:
-
-        def execute(self, message: ActionEnvelope, context: ActionContext) -> AsyncIterator[Event]:
-            """Answer one message."""
-            raise NotImplementedError(f"{type(self).__name__} has no execute().")
 
 
 class Recipient:
@@ -96,11 +87,23 @@ class Recipient:
         if not register or not cls.__dict__.get("__register__", True):
             return
 
+        _own(cls, "resolve")
+
         def resolve(recipient_id: str) -> Any:
             return cls().resolve(recipient_id)
 
         registry_or_default(registry).add_recipient(name_of_class(cls, name), resolve, replace=replace)
 
-    def resolve(self, recipient_id: str) -> Iterable[str] | Awaitable[Iterable[str]]:
-        """Return the ids of the connections that this recipient stands for."""
-        raise NotImplementedError(f"{type(self).__name__} has no resolve().")
+    if TYPE_CHECKING:
+
+        def resolve(self, recipient_id: str) -> Iterable[str] | Awaitable[Iterable[str]]:
+            """Return the ids of the connections that this recipient stands for."""
+            ...
+
+
+def _own(cls: type, name: str) -> Any:
+    """Return the method that a class has to bring along, as it was written."""
+    method = inspect.getattr_static(cls, name, None)
+    if method is None:
+        raise HandlerSignatureError(f"{cls.__qualname__} has no {name}(); register=False keeps a base class out.")
+    return method

@@ -18,7 +18,7 @@ from pydantic_core import from_json
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
 from wsproto_core.envelopes import ActionEnvelope
-from wsproto_core.errors import HandlerSignatureError
+from wsproto_core.errors import HandlerSignatureError, InvalidTopicError
 from wsproto_core.events import NOWHERE, Emittable, Event, as_audiences, is_event, target_of
 from wsproto_core.handlers import HandlerForm, positional_count
 from wsproto_core.ids import new_id
@@ -314,6 +314,9 @@ class Dispatcher:
                 )
             except Exception as further:
                 error = further
+        if isinstance(error, InvalidTopicError):
+            # A name that the client gave, as in join(room(payload.room)): its mistake, not the server's.
+            return Problem(str(error), code="invalid_payload")
         return self.internal_error(call, error)
 
     def internal_error(self, call: Call, error: BaseException, action: str | None = None) -> Problem:

@@ -5,6 +5,7 @@ Safe to use from any thread: a connection on another loop gets its share through
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -30,6 +31,9 @@ Observer = Callable[[EncodedEvent, tuple[Audience, ...]], None]
 
 _Resolved = list[tuple[Audience, list[Session]]]
 
+# Whoever emits gives way after so many events, so that a long loop does not fill the outboxes of clients that do read.
+_BURST_EVENTS: Final = 32
+
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
@@ -48,6 +52,7 @@ class Fanout:
 
     def __init__(self, index: Index, registry: Router, publisher: Publisher | None, *, allow_broadcast: bool) -> None:
         self.observers: list[Observer] = []
+        self._burst = 0
         self._index = index
         self._registry = registry
         self._publisher = publisher
@@ -78,6 +83,10 @@ class Fanout:
             encoded, audiences = await _encode_emittable(event, audiences)
         self._check(audiences, encoded.name)
         self.observe(encoded, audiences)
+        self._burst += 1
+        if self._burst >= _BURST_EVENTS:
+            self._burst = 0
+            await asyncio.sleep(0)
         resolved = [(audience, await self.members(audience)) for audience in audiences]
         reached = self._deliver(encoded, resolved, exclude, asker.session if asker is not None else None)
         if self._publisher is not None:

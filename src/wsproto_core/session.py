@@ -227,22 +227,15 @@ class Session:
         """Send the event that a call answers with to the asker alone; see `answer`."""
         payload = encode_payload(event)
         fanout = self.hub.fanout
+        msg_id = new_id()
         if fanout.observers:
-            fanout.observe(EncodedEvent(new_id(), event.event_name, payload), (connection(self.id),))
+            fanout.observe(EncodedEvent(msg_id, event.event_name, payload), (connection(self.id),))
         call.events += 1
         if self._life is not _Life.OPEN:
             return _nothing()
         self._seq += 1
         members = self._own_members or self.own_members
-        text = event_text(new_id(), json_text(event.event_name), payload, self._seq, members, call.req_id)
-        return self._outbox.answer(self._codec.encode(text))
-
-    def answer_own(self, name: str, payload: str, req_id: str | None) -> Awaitable[None]:
-        """Send an event that is for this connection alone; see `answer`."""
-        if self._life is not _Life.OPEN:
-            return _nothing()
-        self._seq += 1
-        text = event_text(new_id(), json_text(name), payload, self._seq, self.own_members, req_id)
+        text = event_text(msg_id, json_text(event.event_name), payload, self._seq, members, call.req_id)
         return self._outbox.answer(self._codec.encode(text))
 
     def push(self, event: EncodedEvent, recipient: str) -> bool:
@@ -262,8 +255,11 @@ class Session:
             return
         if problem is not None:
             await self._send_problem(problem, call)
-        elif self.negotiated:
-            await self.answer_own("ws.complete", f'{{"events":{call.events}}}', call.req_id)
+        else:
+            self._seq += 1
+            payload = f'{{"events":{call.events}}}'
+            text = event_text(new_id(), '"ws.complete"', payload, self._seq, self.own_members, call.req_id)
+            await self._outbox.answer(self._codec.encode(text))
 
     def announce(self, name: str, payload: dict[str, Any]) -> None:
         """Send one of the protocol's own events to who opted in to section 5."""
@@ -530,7 +526,7 @@ class Session:
         """Give a call's place in the order to the next."""
         if self._serial is call:
             self._serial = None
-        elif self._beside is not None and call.rejected is None:
+        elif self._beside is not None:
             calls = self._beside.get(call.action.name, [])
             if call in calls:
                 calls.remove(call)

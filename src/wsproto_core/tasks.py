@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Generator
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["call_on", "is_from_outside", "on_loop", "running_loop", "start_eagerly"]
+__all__ = ["NOTHING", "Done", "call_on", "is_from_outside", "on_loop", "running_loop", "start_eagerly"]
 
 _T = TypeVar("_T")
 
@@ -33,6 +33,27 @@ else:  # pragma: no cover - the coverage run is on the newest Python
     ) -> asyncio.Task[_T]:
         """Start a coroutine as a task."""
         return loop.create_task(coroutine, context=context)
+
+
+class Done(Generic[_T]):
+    """Something to await that has happened already; it need not be awaited.
+
+    Args:
+        result: what awaiting it gives.
+    """
+
+    __slots__ = ("_result",)
+
+    def __init__(self, result: _T) -> None:
+        self._result = result
+
+    def __await__(self) -> Generator[Any, None, _T]:
+        yield from ()
+        return self._result
+
+
+NOTHING: Final = Done(None)
+"""What is awaited where there is nothing to do."""
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -22,6 +22,7 @@ class Host:
         application: module and attribute.
         command: arguments of Python that start a server; ``{application}`` and ``{port}`` are filled in.
         tells_violations: whether the server ends a connection that violates RFC 6455 with a close code.
+        lacks: capabilities of the conformance suite that it does not have, see `Target`.
         explains_size: whether a message over the limit gets its problem before the close code; else the server itself
             stops reading in its middle.
     """
@@ -32,6 +33,7 @@ class Host:
     command: tuple[str, ...]
     tells_violations: bool = True
     explains_size: bool = True
+    lacks: frozenset[str] = frozenset()
 
 
 def uvicorn(*arguments: str) -> tuple[str, ...]:

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from tests.core.peer import PLAIN, V1, Peer, envelope, hub_of, peer, until
 from wsproto_core import (
@@ -29,7 +30,7 @@ from wsproto_core import session as session_module
 from wsproto_core.encoding import EncodedEvent
 from wsproto_core.ids import new_id
 from wsproto_core.security import AUTHENTICATE_LATER, NOT_GIVEN
-from wsproto_core.testing import MemoryTransport
+from wsproto_core.testing import MemoryTransport, captured
 
 events = Registry()
 
@@ -118,6 +119,21 @@ async def test_a_message_is_not_begun_before_the_one_before_it_has_ended() -> No
         await until(lambda: gate.entered)
         await asyncio.sleep(0)
         assert gate.entered == 1
+
+
+async def test_an_answer_after_the_server_has_closed_is_dropped() -> None:
+    registry = Registry()
+
+    @registry.action("bye")
+    async def bye(context: ActionContext) -> Said:
+        await context.close(1000, "Bye.")
+        await context.emit(Said(), to=connection(context.connection_id))
+        return Said(text="too late")
+
+    async with peer(hub_of(registry), V1) as client:
+        await client.send("bye")
+        assert await client.cut() == (1000, "Bye.")
+        assert client.unread() == []
 
 
 async def test_a_thousand_messages_in_one_go_are_answered_in_order_and_numbered_without_holes() -> None:
@@ -242,6 +258,28 @@ async def test_a_reader_that_waits_for_room_is_let_go_when_the_connection_ends()
             await reader
 
 
+async def answered_meanwhile(other: Peer, greedy: Peer, flood: Coroutine[Any, Any, Any]) -> int:
+    """Let one client flood the server, ask as another, and return how many answers the first one had by then."""
+    flooding = asyncio.create_task(flood)
+    await until(lambda: greedy.session._seq > 1)
+    assert (await other.ask("health"))["event"] == "health"
+    had = greedy.session._seq
+    await flooding
+    return had
+
+
+async def test_readers_that_wait_for_room_are_all_let_go() -> None:
+    gate = Gate()
+    async with peer(hub_of(held_registry(gate), limits=Limits(inbox=1))) as client:
+        await client.send("held")
+        readers = [asyncio.create_task(client.send("held")) for _ in range(3)]
+        await until(lambda: len(client.session._inbox or ()) == 3)
+        assert not any(reader.done() for reader in readers)
+        gate.open.set()
+        await asyncio.gather(*readers)
+        assert [(await client.read())["seq"] for _ in range(4)] == [1, 2, 3, 4]
+
+
 async def test_a_client_that_sends_without_pause_does_not_starve_another() -> None:
     """The reader of a host that has a pile of frames never waits by itself."""
     hub = hub_of()
@@ -249,29 +287,22 @@ async def test_a_client_that_sends_without_pause_does_not_starve_another() -> No
         frame = envelope("health")
 
         async def flood() -> None:
-            for _ in range(1_000):
-                await greedy.raw(frame)
+            for _ in range(2_000):
+                await greedy.session.receive(frame)
 
-        flooding = asyncio.create_task(flood())
-        await until(lambda: greedy.transport.frames())
-        assert (await other.ask("health"))["event"] == "health"
-        assert not flooding.done()
-        await flooding
+        assert await answered_meanwhile(other, greedy, flood()) < 1_000
 
 
 async def test_a_client_that_cancels_without_pause_does_not_starve_another() -> None:
     hub = hub_of()
     async with peer(hub, V1) as greedy, peer(hub) as other:
+        frames = [envelope("ws.cancel", {"req_id": new_id()}) for _ in range(2_000)]
 
         async def flood() -> None:
-            for _ in range(1_000):
-                await greedy.send("ws.cancel", {"req_id": new_id()})
+            for frame in frames:
+                await greedy.session.receive(frame)
 
-        flooding = asyncio.create_task(flood())
-        await until(lambda: greedy.transport.frames())
-        assert (await other.ask("health"))["event"] == "health"
-        assert not flooding.done()
-        await flooding
+        assert await answered_meanwhile(other, greedy, flood()) < 1_000
 
 
 async def test_a_handler_that_takes_long_without_waiting_gives_way_after_each_message() -> None:
@@ -286,11 +317,13 @@ async def test_a_handler_that_takes_long_without_waiting_gives_way_after_each_me
 
     hub = hub_of(registry)
     async with peer(hub) as greedy, peer(hub) as other:
-        flooding = asyncio.gather(*(greedy.send("busy") for _ in range(10)))
-        await until(lambda: greedy.transport.frames())
-        assert (await other.ask("health"))["event"] == "health"
-        assert not flooding.done()
-        await flooding
+        frame = envelope("busy")
+
+        async def flood() -> None:
+            for _ in range(20):
+                await greedy.session.receive(frame)
+
+        assert await answered_meanwhile(other, greedy, flood()) < 10
 
 
 async def test_a_long_queue_gives_way_to_others_while_it_is_worked_off() -> None:
@@ -298,13 +331,13 @@ async def test_a_long_queue_gives_way_to_others_while_it_is_worked_off() -> None
     hub = hub_of(held_registry(gate))
     async with peer(hub) as greedy, peer(hub) as other:
         await greedy.send("held")
-        for _ in range(200):
+        for _ in range(500):
             await greedy.send("say")
-        gate.open.set()
-        await until(lambda: greedy.transport.frames())
-        assert (await other.ask("health"))["event"] == "health"
-        assert len(greedy.unread()) < 150
-        await until(lambda: not greedy.session._inbox)
+
+        async def flood() -> None:
+            gate.open.set()
+
+        assert await answered_meanwhile(other, greedy, flood()) < 250
 
 
 # Size
@@ -458,6 +491,30 @@ async def test_a_handler_that_swallows_its_time_out_ends_as_a_time_out_all_the_s
         assert (await client.ask("health"))["event"] == "health"
 
 
+async def test_handlers_that_run_side_by_side_are_given_up_one_by_one(short_grace: None) -> None:
+    registry = Registry()
+    release = asyncio.Event()
+
+    @registry.action("stubborn", timeout=0.01, concurrency=3)
+    async def stubborn(payload: Text) -> Said:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                if payload.text == "good":
+                    raise
+        return Said()
+
+    async with peer(hub_of(registry), V1) as client:
+        sent = [await client.send("stubborn", {"text": text}) for text in ("bad", "good", "bad")]
+        ends = [await client.read() for _ in sent]
+        assert {end["req_id"] for end in ends} == set(sent)
+        assert {end["code"] for end in ends} == {"action_timeout"}
+        assert (await client.ask("health"))["event"] == "health"
+        release.set()
+        await until(lambda: not client.session._abandoned)
+
+
 async def test_an_action_can_clean_up_when_it_is_stopped() -> None:
     registry = Registry()
 
@@ -515,6 +572,7 @@ async def test_a_write_that_the_handler_gave_up_waiting_for_leaves_no_hole_and_c
     async with peer(hub_of(registry, limits=Limits(outbox_messages=1)), V1) as client:
         client.transport.stop_reading()
         await client.send("impatient")
+        await until(lambda: client.session._seq == 2)
         await client.session.hub.emit(Said(text="from elsewhere"), to=connection(client.id))
         await until(lambda: gave_up)
         client.transport.resume_reading()
@@ -732,19 +790,63 @@ async def test_what_a_problem_cannot_carry_is_an_internal_error(caplog: pytest.L
         assert record.msg_id == problem["msg_id"]
 
 
+@pytest.mark.parametrize("error", [KeyError("secret"), SystemExit(3), RecursionError("deep")], ids=repr)
+@pytest.mark.parametrize("subprotocols", [PLAIN, V1])
+async def test_a_validator_that_fails_in_its_own_way_is_an_internal_error(
+    error: BaseException, subprotocols: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Checked(BaseModel):
+        text: str
+
+        @field_validator("text")
+        @classmethod
+        def check(cls, value: str) -> str:
+            raise error
+
+    registry = Registry()
+
+    @registry.action("checked")
+    async def checked(payload: Checked) -> None: ...
+
+    async with peer(hub_of(registry), subprotocols) as client:
+        req_id = await client.send("checked", {"text": "x"})
+        problem = await client.read()
+        assert (problem["code"], problem["req_id"]) == ("internal_error", req_id)
+        assert "secret" not in str(problem)
+        [record] = caplog.records
+        assert vars(record).items() >= {
+            "connection_id": client.id,
+            "action": "checked",
+            "req_id": req_id,
+            "msg_id": problem["msg_id"],
+        }.items()
+        assert record.exc_info
+        assert record.exc_info[1] is error
+        assert (await client.ask("health"))["event"] == "health"
+
+
+async def test_what_is_observed_is_what_is_sent() -> None:
+    async with peer(hub_of()) as client:
+        with captured(client.hub) as seen:
+            answer = await client.ask("health")
+        assert [(each.msg_id, each.event, each.recipient_id) for each in seen] == [
+            (answer["msg_id"], "health", client.id)
+        ]
+
+
 # Slow clients
 
 
 async def test_a_client_that_does_not_read_is_cut_and_the_others_get_everything() -> None:
-    hub = hub_of(limits=Limits(outbox_messages=10))
+    hub = hub_of(limits=Limits(outbox_messages=100))
     async with peer(hub, rooms=["all"]) as slow, peer(hub, rooms=["all"]) as quick:
         slow.transport.stop_reading()
         await until(lambda: hub.room_size("all") == 2)
-        reached = [await hub.emit(Said(text=str(number)), to=room("all")) for number in range(50)]
+        reached = [await hub.emit(Said(text=str(number)), to=room("all")) for number in range(300)]
         assert reached[0] == 2
         assert reached[-1] == 1
-        answers = [await quick.read() for _ in range(50)]
-        assert [answer["seq"] for answer in answers] == list(range(1, 51))
+        answers = [await quick.read() for _ in range(300)]
+        assert [answer["seq"] for answer in answers] == list(range(1, 301))
         slow.transport.resume_reading()
         code, reason = await slow.cut()
         assert code == CloseCode.TRY_AGAIN_LATER
@@ -779,6 +881,17 @@ async def test_a_client_that_pipelines_and_does_not_read_is_held_back() -> None:
         client.transport.resume_reading()
         await pipelining
         assert [(await client.read())["seq"] for _ in range(100)] == list(range(1, 101))
+
+
+async def test_an_invalid_message_of_a_client_that_does_not_read_waits_for_it() -> None:
+    async with peer(hub_of()) as client:
+        client.transport.stop_reading()
+        await client.raw("1")
+        await client.raw("2")
+        await until(lambda: client.session._outbox.writing)
+        assert client.session._serial is not None
+        client.transport.resume_reading()
+        assert [(await client.read())["code"] for _ in range(2)] == ["invalid_websocket_message"] * 2
 
 
 async def test_a_connection_that_cannot_be_written_to_is_given_up() -> None:
@@ -835,6 +948,7 @@ async def test_a_disconnect_lets_go_of_a_handler_whose_answer_is_stuck() -> None
         async with peer(hub_of(registry)) as client:
             client.transport.stop_reading()
             await client.send(action)
+            await until(lambda: client.session._outbox.writing)  # noqa: B023 - called within the round
             call = client.session._serial
             assert call is not None
             client.session.closed()
@@ -934,6 +1048,20 @@ async def test_on_disconnect_harms_only_itself(error: BaseException, caplog: pyt
     assert "on_disconnect failed" in caplog.text
 
 
+async def test_a_loop_that_is_torn_down_may_end_on_disconnect(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    async with peer(hub_of(on_disconnect=gate.wait)) as client:
+        client.session.closed()
+        await until(lambda: gate.entered)
+        ending = client.session._ending
+        assert ending is not None
+        ending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ending
+        client.session._ending = None
+    assert caplog.records == []
+
+
 async def test_on_disconnect_has_the_time_of_an_action(caplog: pytest.LogCaptureFixture) -> None:
     async def on_disconnect(context: ActionContext) -> None:
         await asyncio.Event().wait()
@@ -957,11 +1085,13 @@ async def test_on_disconnect_sees_what_the_connection_was() -> None:
 
 async def test_a_handler_that_ignores_the_disconnect_does_not_hold_up_the_end(short_close: None) -> None:
     release = asyncio.Event()
+    entered = asyncio.Event()
     ends: list[int] = []
     registry = Registry()
 
     @registry.action("stubborn")
     async def stubborn() -> Said:
+        entered.set()
         while not release.is_set():
             try:
                 await release.wait()
@@ -971,7 +1101,7 @@ async def test_a_handler_that_ignores_the_disconnect_does_not_hold_up_the_end(sh
 
     async with peer(hub_of(registry, on_disconnect=lambda _, code: ends.append(code)), V1) as client:
         await client.send("stubborn")
-        await until(lambda: client.session._serial)
+        await entered.wait()
         await client.leave(1001)
         assert ends == [1001]
         task = client.session._serial.task
@@ -1030,6 +1160,27 @@ async def test_a_disconnect_cancels_on_connect() -> None:
         await until(lambda: gate.entered)
     assert gate.cancelled == 1
     assert ends == 1
+
+
+async def test_a_refusal_is_told_before_the_close() -> None:
+    def on_connect(context: ActionContext) -> None:
+        raise Problem("The club is full; come back later.", status=403, code="full")
+
+    async with peer(hub_of(on_connect=on_connect)) as client:
+        await client.send("health")
+        assert (await client.read())["code"] == "full"
+        assert await client.cut() == (CloseCode.FORBIDDEN, "The club is full; come back later.")
+        assert client.unread() == []
+
+
+async def test_a_refusal_that_cannot_be_told_is_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    def on_connect(context: ActionContext) -> None:
+        raise Problem(status=403, code="full", at=float("inf"))
+
+    async with peer(hub_of(on_connect=on_connect)) as client:
+        assert (await client.read())["code"] == "internal_error"
+        assert await client.cut() == (CloseCode.FORBIDDEN, "Something went wrong on the server.")
+    assert "cannot be told why" in caplog.text
 
 
 # Who it is

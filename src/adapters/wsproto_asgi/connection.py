@@ -20,6 +20,7 @@ __all__ = ["AsgiTransport", "run_websocket"]
 
 log = logging.getLogger("wsproto_core.asgi")
 
+_NO_SURROUNDINGS: Final = Surroundings()
 _CLOSE_HANDSHAKE: Final = 5.0  # seconds that the other side has to answer our close frame
 
 
@@ -77,7 +78,7 @@ async def run_websocket(
     rooms: Iterable[Audience | str] = (),
     state: Mapping[str, Any] | None = None,
     accepted: bool = False,
-    surroundings: Surroundings | None = None,
+    surroundings: Surroundings = _NO_SURROUNDINGS,
 ) -> None:
     """Serve one WebSocket connection to its end.
 
@@ -119,7 +120,7 @@ async def run_websocket(
             hub.release(admission)
             raise
     transport = AsgiTransport(info, send, asyncio.current_task())
-    session = hub.open(transport, admission, surroundings or Surroundings())
+    session = hub.open(transport, admission, surroundings)
     await _read(session, transport, receive)
 
 

@@ -17,10 +17,14 @@ from wsproto_core import (
     Hub,
     Problem,
     action,
+    default_registry,
     exception_handler,
     room,
     user,
 )
+from wsproto_core.testing.conformance import conformance_registry
+
+default_registry.include(conformance_registry())
 
 gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
 """What handlers wait for, by name, until somebody calls `open`."""

@@ -189,7 +189,7 @@ async def cancel(target: Target) -> None:
         waiting = await peer.send("conformance.echo", {"text": "never"})
         for request in (waiting, running, new_id()):
             await peer.send("ws.cancel", {"req_id": request})
-        ends = {}
+        ends: dict[str, str] = {}
         while len(ends) < 5:
             message = await peer.receive()
             ends[message["req_id"]] = message.get("code") or message["event"]

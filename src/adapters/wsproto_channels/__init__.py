@@ -1,0 +1,18 @@
+"""wsproto-core under Django Channels: ``INSTALLED_APPS += ["wsproto_channels"]``, settings in ``WSPROTO``."""
+
+from wsproto_channels.authentication import AccessTokenAuthMiddleware
+from wsproto_channels.backplane import ChannelLayerBackplane
+from wsproto_channels.configuration import get_hub
+from wsproto_channels.consumer import WebSocketConsumer, scope_of, user_of
+from wsproto_channels.groups import event_message, group_name
+
+__all__ = [
+    "AccessTokenAuthMiddleware",
+    "ChannelLayerBackplane",
+    "WebSocketConsumer",
+    "event_message",
+    "get_hub",
+    "group_name",
+    "scope_of",
+    "user_of",
+]

@@ -1,0 +1,166 @@
+"""The consumer: a connection of Channels becomes one of the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar, cast
+
+from channels.consumer import AsyncConsumer
+from channels.layers import get_channel_layer
+
+from wsproto_asgi.connection import run_websocket
+from wsproto_asgi.handshake import Receive, Scope, Send, refuse
+from wsproto_channels.configuration import Configured, configured, mounted
+from wsproto_channels.databases import sweeper
+from wsproto_channels.layer_messages import layer_messages
+from wsproto_core.admission import Denial, close_code_of
+from wsproto_core.closing import CloseCode
+from wsproto_core.context import ActionContext
+from wsproto_core.hub import Hub
+from wsproto_core.ids import new_connection_id
+from wsproto_core.problems import Problem
+from wsproto_core.recipients import Audience, connection
+from wsproto_core.security import NOT_GIVEN
+
+__all__ = ["WebSocketConsumer", "scope_of", "user_of"]
+
+
+class WebSocketConsumer(AsyncConsumer):
+    """Serves a connection of a user who is logged in; others are refused before they are accepted.
+
+    Where ``WSPROTO`` has an ``AUTHENTICATE``, it is asked about those who are not.
+
+    Make a subclass to have it otherwise. The hooks ``get_…`` may be plain or async; one that uses the database has to
+    be async. A `Problem` that they raise refuses the connection. By default there is no channel for each connection:
+    events need none. A subclass that sets ``channel_layer_alias`` has one, with what Channels' consumers do with it:
+    it is in `groups`, a message of type ``chat.message`` calls ``chat_message``, and `send` and `close` are there.
+
+    Attributes:
+        allow_anonymous: whether those who are not logged in may connect.
+        channel_layer_alias: the layer that each connection gets a channel on; None is no channel.
+        groups: of that layer, that each connection is in.
+        connection_id: of this connection.
+        hub: that it belongs to.
+    """
+
+    # Types for Channels say that there always is an alias; its code takes None for what it is.
+    channel_layer_alias: ClassVar[str | None] = None  # type: ignore[assignment]
+    groups: ClassVar[Iterable[str]] = ()
+    allow_anonymous: ClassVar[bool] = False
+
+    scope: Any
+    hub: Hub
+    connection_id: str
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> Any:
+        """Return the ASGI application to route to.
+
+        Raises:
+            ImproperlyConfigured: a setting that makes no sense.
+        """
+        mounted()
+        return super().as_asgi(**initkwargs)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection to its end."""
+        this = configured()
+        sweeper.serves(asyncio.get_running_loop())
+        self.scope = scope
+        self.hub = this.hub
+        self.base_send = send
+        try:
+            options = await self._options(this)
+        except Problem as refusal:
+            await receive()
+            this.hub.count("refused")
+            await refuse(scope, send, Denial(refusal, close_code_of(refusal)), this.hub.settings.problem_type_base_url)
+            return
+        async with AsyncExitStack() as stack:
+            alias = self.channel_layer_alias
+            self.channel_layer = get_channel_layer(alias) if alias is not None else None
+            if self.channel_layer is not None:
+                self.channel_name = await stack.enter_async_context(layer_messages(self, self.channel_layer))
+            await run_websocket(this.hub, self.scope, receive, send, surroundings=this.surroundings, **options)
+
+    def get_user(self) -> Any:
+        """Return the user: an object with ``is_authenticated`` and ``pk``, or None."""
+        return self.scope.get("user")
+
+    def get_user_id(self, user: Any) -> Any:
+        """Return the id of a user who is logged in: an int, a str or a UUID."""
+        return user.pk if hasattr(user, "pk") else user.id
+
+    def get_connection_id(self) -> Any:
+        """Return the id of the connection; by default a random one. No two may have the same."""
+        return new_connection_id()
+
+    def get_rooms(self) -> Any:
+        """Return the rooms, or other audiences, that the connection is in from the beginning."""
+        return ()
+
+    def get_state(self) -> Any:
+        """Return what ``context.state`` begins with: a dict, or None."""
+        return None
+
+    async def send(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # type: ignore[override]
+        """Send a frame that is no event, after what is queued already.
+
+        Raises:
+            ValueError: there is nothing to send.
+        """
+        frame = text_data if text_data is not None else bytes_data
+        if frame is None:
+            raise ValueError("send takes text_data or bytes_data.")
+        await self.hub.send(self.connection_id, frame)
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the connection.
+
+        Args:
+            code: 1000 by default.
+            reason: at most 123 bytes of UTF-8.
+        """
+        await self.hub.disconnect(connection(self.connection_id), code or CloseCode.NORMAL, reason or "")
+
+    async def _options(self, this: Configured) -> dict[str, Any]:
+        """Return what the hooks say about this connection.
+
+        Raises:
+            Problem: nobody is logged in.
+        """
+        user = await _result(self.get_user())
+        if user is not self.scope.get("user"):
+            self.scope = {**self.scope, "user": user}
+        user_id: object = None
+        if user is not None and user.is_authenticated:
+            user_id = await _result(self.get_user_id(user))
+        elif this.hub.settings.authenticate is not None:
+            user_id = NOT_GIVEN
+        elif not self.allow_anonymous:
+            raise Problem("Log in first.", code="unauthenticated")
+        self.connection_id = await _result(self.get_connection_id())
+        rooms: Iterable[Audience | str] = await _result(self.get_rooms())
+        state: Mapping[str, Any] | None = await _result(self.get_state())
+        return {"user_id": user_id, "connection_id": self.connection_id, "rooms": rooms, "state": state}
+
+
+def scope_of(context: ActionContext[Any]) -> Scope:
+    """Return the ASGI scope of a connection: ``session``, ``url_route``, ``cookies`` and so on.
+
+    Raises:
+        LookupError: the connection is not one of this adapter.
+    """
+    return cast("Scope", context.info.extras["scope"])
+
+
+def user_of(context: ActionContext[Any]) -> Any:
+    """Return the user of a connection, as it was at the handshake; None when nothing put one into the scope."""
+    return scope_of(context).get("user")
+
+
+async def _result(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value

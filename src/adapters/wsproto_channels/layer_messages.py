@@ -1,0 +1,54 @@
+"""A channel for one connection, as Channels' own consumers have it; only for consumers that ask for one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from channels.layers import BaseChannelLayer
+
+__all__ = ["SupportsDispatch", "layer_messages"]
+
+log = logging.getLogger("wsproto_core.channels")
+
+
+class SupportsDispatch(Protocol):
+    """A consumer of Channels."""
+
+    @property
+    def groups(self) -> Iterable[str]:
+        """That it is in."""
+        ...
+
+    async def dispatch(self, message: Any) -> None:
+        """Call the method that a message names."""
+        ...
+
+
+@asynccontextmanager
+async def layer_messages(consumer: SupportsDispatch, layer: BaseChannelLayer) -> AsyncIterator[str]:
+    """Read a channel for a consumer, which is in its groups meanwhile; yield the name of the channel."""
+    channel = await layer.new_channel()
+    for group in consumer.groups:
+        await layer.group_add(group, channel)
+    reading = asyncio.create_task(_read(consumer, layer, channel))
+    try:
+        yield channel
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        for group in consumer.groups:
+            await layer.group_discard(group, channel)
+
+
+async def _read(consumer: SupportsDispatch, layer: BaseChannelLayer, channel: str) -> None:
+    while True:
+        message = await layer.receive(channel)
+        try:
+            await consumer.dispatch(message)
+        except Exception:
+            # One bad message is no reason to lose the connection.
+            log.exception("a message on the channel of a connection could not be handled")

@@ -1,0 +1,90 @@
+"""One event loop thread per process, for code that has no loop of its own: sync hosts, scripts, plain threads.
+
+It is started when it is first needed, and it does not survive a fork: the child starts its own. Whatever belongs to a
+loop (connections to an engine, timers, tasks) lives on it as long as the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from wsproto_core.tasks import running_loop
+
+__all__ = ["LoopThread", "loop_thread"]
+
+_T = TypeVar("_T")
+
+
+class LoopThread:
+    """An event loop in a thread of its own. The process has one, `loop_thread`; tests make more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, which runs; it is started now if that has not been done."""
+        loop = self._loop
+        if loop is None:
+            with self._lock:
+                loop = self._loop
+                if loop is None:
+                    loop = self._loop = self._start()
+        return loop
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started in this process."""
+        return self._loop is not None
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run something on the loop, from another thread; wait for it and return its result.
+
+        Raises:
+            RuntimeError: called on the loop's own thread, which would wait for itself.
+        """
+        loop = self.loop
+        if running_loop() is loop:
+            work.close()
+            raise RuntimeError("This thread runs the event loop: await the coroutine instead.")
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    def stop(self) -> None:
+        """End the loop and its thread. What still waits on it never goes on; for tests."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            stopped = threading.Event()
+            loop.call_soon_threadsafe(_stop, loop, stopped)
+            stopped.wait()
+
+    def forget(self) -> None:
+        """Begin anew in a forked child, where the thread is not, and its lock may be held by nobody."""
+        self._lock = threading.Lock()
+        self._loop = None
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        # Of all loops only this kind watches sockets that it did not open, on every system.
+        loop = asyncio.SelectorEventLoop()
+        running = threading.Event()
+        loop.call_soon(running.set)
+        threading.Thread(target=loop.run_forever, name="wsproto-loop", daemon=True).start()
+        running.wait()
+        return loop
+
+
+def _stop(loop: asyncio.AbstractEventLoop, stopped: threading.Event) -> None:
+    loop.stop()
+    stopped.set()
+
+
+loop_thread: Final = LoopThread()
+"""The loop of this process."""
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - the other branch is Windows, which cannot fork
+    os.register_at_fork(after_in_child=loop_thread.forget)
