@@ -142,18 +142,18 @@ class Gate:
         total = len(connections) + len(self._reserved)
         if limits.max_connections is not None and total >= limits.max_connections:
             return Problem("The server has as many connections as it takes.", code="unavailable")
-        per_user = limits.max_connections_per_user
-        if per_user is not None and self._of_user(admission) >= per_user:
-            return Problem("You have as many connections as you may.", code="rate_limited")
-        return None
+        return self.full_for(admission.identity)
 
-    def _of_user(self, admission: Admission) -> int:
-        """Count the connections of the same user; an anonymous one shares with nobody."""
-        audience = _user_of(admission)
-        if audience is None:
-            return 0
-        waiting = sum(1 for other in self._reserved.values() if _user_of(other) == audience)
-        return waiting + len(self._index.members(audience.topic or ""))
+    def full_for(self, identity: Identity | None) -> Problem | None:
+        """Return why a user may have no more connections; one who is anonymous shares with nobody."""
+        per_user = self._settings.limits.max_connections_per_user
+        audience = _user_of(identity)
+        if per_user is None or audience is None:
+            return None
+        waiting = sum(1 for other in list(self._reserved.values()) if _user_of(other.identity) == audience)
+        if waiting + len(self._index.members(audience.topic or "")) < per_user:
+            return None
+        return Problem("You have as many connections as you may.", code="rate_limited")
 
     def _deny_origin(self, info: ConnectionInfo) -> Denial:
         origin = info.headers.get("origin")
@@ -188,6 +188,5 @@ def close_code_of(problem: Problem) -> int:
             return CloseCode.POLICY_VIOLATION
 
 
-def _user_of(admission: Admission) -> Audience | None:
-    identity = admission.identity
+def _user_of(identity: Identity | None) -> Audience | None:
     return None if identity is None or identity.user_id is None else user(identity.user_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["CloseCode", "close_reason", "is_sendable_close_code"]
+__all__ = ["CloseCode", "check_close_code", "close_reason", "is_sendable_close_code"]
 
 _MAX_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries at most 125 bytes, two of them are the code.
 
@@ -52,6 +52,16 @@ def close_reason(text: str) -> str:
     if len(encoded) <= _MAX_REASON_BYTES:
         return encoded.decode("utf-8")
     return encoded[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
+
+
+def check_close_code(code: int) -> None:
+    """Refuse a code that an endpoint may not put into a close frame.
+
+    Raises:
+        ValueError: it may not be sent (RFC 6455 section 7.4).
+    """
+    if not is_sendable_close_code(code):
+        raise ValueError(f"{code} cannot be sent as a close code; use 1000 or 3000 to 4999 (RFC 6455 section 7.4).")
 
 
 def is_sendable_close_code(code: int) -> bool:

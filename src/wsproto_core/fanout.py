@@ -93,7 +93,7 @@ class Fanout:
             await self._publisher.publish(encoded, audiences, exclude)
         if asker is not None:
             own = _first_with(asker.session, resolved, exclude)
-            if own is not None:
+            if own is not None and asker.session.is_open:
                 asker.events += 1
                 await asker.session.answer(encoded, recipient_members(own), asker.req_id)
                 reached += 1
@@ -181,7 +181,7 @@ class Fanout:
                     if session in seen:
                         continue
                     seen.add(session)
-                if session.loop is here:
+                if session.loop is here or session.threadsafe:
                     reached += session.push(encoded, recipient)
                 else:
                     reached += call_on(session.loop, session.push, encoded, recipient)

@@ -21,8 +21,9 @@ from typing import Any, ClassVar, Final, cast
 from wsproto_core.admission import Admission, Denial, Gate, close_code_of
 from wsproto_core.autodiscover import autodiscover
 from wsproto_core.backplane import backplane_from
+from wsproto_core.blocking import loop_thread
 from wsproto_core.builtin_actions import BUILTIN_ACTIONS
-from wsproto_core.closing import CloseCode
+from wsproto_core.closing import CloseCode, check_close_code
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Decoder
 from wsproto_core.dispatcher import Call, Dispatcher
@@ -42,6 +43,7 @@ from wsproto_core.session import Session
 from wsproto_core.settings import Settings
 from wsproto_core.signals import DrainSignals
 from wsproto_core.tasks import call_on, is_from_outside, on_loop, running_loop, start_eagerly
+from wsproto_core.threaded import ThreadedSession, ThreadedTransport
 from wsproto_core.transport import ConnectionInfo, Surroundings, Transport
 
 __all__ = ["Admission", "Denial", "Hub", "Stats"]
@@ -147,9 +149,24 @@ class Hub:
         Raises:
             ValueError: the admission was used already.
         """
-        if admission.used:
-            raise ValueError("An admission opens one connection, once.")
+        _check_unused(admission)
         session = Session(self, transport, admission, asyncio.get_running_loop(), surroundings)
+        self._open(session, admission)
+        return session
+
+    def open_threaded(
+        self, transport: ThreadedTransport, admission: Admission, surroundings: Surroundings = _NO_SURROUNDINGS
+    ) -> ThreadedSession:
+        """Begin a connection on a host that gives each one a thread, which then calls `ThreadedSession.serve`.
+
+        Called on the loop that the connection will live on; see `open` and `wsproto_core.blocking`.
+        """
+        _check_unused(admission)
+        session = ThreadedSession(self, transport, admission, asyncio.get_running_loop(), surroundings)
+        self._open(session, admission)
+        return session
+
+    def _open(self, session: Session, admission: Admission) -> None:
         if admission.identity is not None:
             session.identify(admission.identity)
         else:
@@ -162,7 +179,6 @@ class Hub:
         self._opened += 1
         if admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
             session.start(self._begin(session, admission))
-        return session
 
     def forget(self, session: Session) -> None:
         """Let go of a connection that has ended."""
@@ -324,8 +340,13 @@ class Hub:
 
         Returns:
             how many connections of this process are being closed.
+
+        Raises:
+            ValueError: a code that may not be sent (RFC 6455 section 7.4).
         """
-        sessions = [session for each in as_audiences(audience) for session in await self.fanout.members(each)]
+        check_close_code(code)
+        members = [session for each in as_audiences(audience) for session in await self.fanout.members(each)]
+        sessions = dict.fromkeys(members)
         for session in sessions:
             session.close_threadsafe(code, reason)
         return len(sessions)
@@ -422,6 +443,8 @@ class Hub:
         if self._workers is not None:
             self._workers.shutdown(wait=False, cancel_futures=True)
             self._workers = None
+        # Whoever uses it next starts it again, with or without a lifespan.
+        self.gate.closed = False
 
     async def run_on_disconnect(self, context: ActionContext[Any], code: int, reason: str) -> None:
         """Run the application's hook."""
@@ -445,6 +468,9 @@ class Hub:
             raise Problem("The token is not valid.", code="unauthenticated")
         if session.user_id is not None and str(identity.user_id) != str(session.user_id):
             raise Problem("The token belongs to another user.", code="forbidden")
+        full = self.gate.full_for(identity) if session.user_id is None else None
+        if full is not None:
+            raise full
         session.identify(identity)
         name = self._index.identify(session)
         if name is not None and self._publisher is not None:
@@ -508,8 +534,16 @@ class Hub:
         for each in dict.fromkeys(session.loop for session in list(self._index.connections.values())):
             if call_on(each, self.background, work, each):
                 return
-        # Nobody is connected, so there is nobody to deliver to, and no loop to publish on.
-        work.close()
+        if self._publisher is None:
+            # Nobody is connected, so there is nobody to deliver to.
+            work.close()
+        else:
+            call_on(loop_thread.loop, self.background, work, loop_thread.loop)
+
+
+def _check_unused(admission: Admission) -> None:
+    if admission.used:
+        raise ValueError("An admission opens one connection, once.")
 
 
 class _Triggered:

@@ -51,7 +51,8 @@ class Index:
     def join(self, session: Session, name: str, audience: Audience) -> bool:
         """Subscribe a connection; say whether it is the first of this process."""
         with self._lock:
-            if session.id not in self._connections:
+            if self._connections.get(session.id) is not session:
+                # It has ended, even if another one has its id by now.
                 return False
             members = self._topics.get(name)
             first = members is None

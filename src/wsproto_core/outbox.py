@@ -15,9 +15,17 @@ from wsproto_core.limits import Limits
 from wsproto_core.tasks import start_eagerly
 from wsproto_core.transport import Transport
 
-__all__ = ["Outbox", "OutboxOwner"]
+__all__ = ["Outbox", "OutboxOwner", "frame_size"]
 
 Frame = str | bytes
+
+
+def frame_size(frame: Frame) -> int:
+    """Return how many bytes a frame is on the wire."""
+    if isinstance(frame, str):
+        # A lone surrogate counts as the three bytes that it would be; from a client it is refused, with a reason.
+        return len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
+    return len(frame)
 
 
 class OutboxOwner(Protocol):
@@ -55,7 +63,7 @@ class Outbox:
         self._owner = owner
         self._loop = loop
         self._try_send: Callable[[Frame], bool] | None = getattr(transport, "try_send", None)
-        self._queue: deque[Frame] | None = None
+        self._queue: deque[tuple[Frame, int]] | None = None
         self._bytes = 0
         self._room: asyncio.Future[None] | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -78,7 +86,7 @@ class Outbox:
         if self._closed:
             return
         if self.writing:
-            self._enqueue(frame)
+            self._enqueue(frame, frame_size(frame))
             while self._is_over() and not self._closed:
                 await self._wait_for_room()
             return
@@ -107,10 +115,11 @@ class Outbox:
             if self._try_send is None or not self._try(self._try_send, frame):
                 self._start_writer(frame)
             return not self._closed
-        if self._queue and self._is_full(len(frame)):
+        size = frame_size(frame)
+        if self._queue and self._is_full(size):
             self._owner.on_slow_consumer("its outbox is full")
             return False
-        self._enqueue(frame)
+        self._enqueue(frame, size)
         return True
 
     def watch(self) -> None:
@@ -173,15 +182,15 @@ class Outbox:
             self._writer = None
             self._wake_idle()
 
-    def _enqueue(self, frame: Frame) -> None:
+    def _enqueue(self, frame: Frame, size: int) -> None:
         if self._queue is None:
             self._queue = deque()
-        self._queue.append(frame)
-        self._bytes += len(frame)
+        self._queue.append((frame, size))
+        self._bytes += size
 
-    def _take(self, queue: deque[Frame]) -> Frame:
-        frame = queue.popleft()
-        self._bytes -= len(frame)
+    def _take(self, queue: deque[tuple[Frame, int]]) -> Frame:
+        frame, size = queue.popleft()
+        self._bytes -= size
         if self._room is not None and not self._is_over():
             self._wake_room()
         return frame

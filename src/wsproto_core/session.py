@@ -14,16 +14,16 @@ from collections import deque
 from collections.abc import Coroutine
 from enum import Enum, auto
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
+from wsproto_core.closing import CloseCode, check_close_code, close_reason
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
 from wsproto_core.dispatcher import Call, stopped
 from wsproto_core.encoding import EncodedEvent, encode_json, encode_payload, event_text, json_text, recipient_members
 from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
-from wsproto_core.outbox import Outbox
+from wsproto_core.outbox import Outbox, frame_size
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection, room, topic
 from wsproto_core.tasks import call_on, is_from_outside, running_loop, start_eagerly
@@ -70,7 +70,10 @@ class Session:
         negotiated: whether the client opted in to section 5 of the protocol.
         surroundings: what handlers find around them.
         close_code, close_reason: how it ended; None before.
+        threadsafe: whether `push` may be called from any thread.
     """
+
+    threadsafe: ClassVar[bool] = False
 
     __slots__ = (
         "_abandoned", "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gate", "_gone", "_held", "_inbox",
@@ -141,12 +144,12 @@ class Session:
             if request.rejected is None and request.action.name == "ws.cancel":
                 self._launch(request, beside=True)
             elif self._serial is not None or self._held is not None or self._inbox:
-                await self._queue(request, len(frame))
+                await self._queue(request, frame_size(frame))
                 return
             else:
                 self._begin(request)
         elif self._serial is not None or self._held is not None or self._inbox:
-            await self._queue(frame, len(frame))
+            await self._queue(frame, frame_size(frame))
             return
         else:
             self._begin(self._decode(frame))
@@ -339,8 +342,7 @@ class Session:
 
     async def close_soon(self, code: int, reason: str) -> None:
         """Close the connection on behalf of the application; see `ActionContext.close`."""
-        if not is_sendable_close_code(code):
-            raise ValueError(f"{code} cannot be sent as a close code; use 1000 or 3000 to 4999 (RFC 6455 section 7.4).")
+        check_close_code(code)
         self.close(code, reason)
 
     def bridge(self, work: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
@@ -359,8 +361,7 @@ class Session:
                 while tasks := self._tasks():
                     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
-            if running := self._stop_all("unavailable"):
-                await asyncio.wait(running, timeout=_STOP_GRACE)
+            await _wait(self._stop_all("unavailable"), _STOP_GRACE)
 
     async def gone(self, timeout: float | None) -> None:
         """Wait until the connection has ended, at most so many seconds."""
@@ -583,7 +584,7 @@ class Session:
 
     def _is_too_long(self, frame: str | bytes) -> bool:
         maximum = self.hub.limits.max_message_bytes
-        return maximum is not None and _size(frame) > maximum
+        return maximum is not None and frame_size(frame) > maximum
 
     async def _refuse_size(self) -> None:
         maximum = self.hub.limits.max_message_bytes
@@ -631,8 +632,7 @@ class Session:
             log.debug("connection %s could not be closed properly", self.id, exc_info=error)
 
     async def _end(self, running: list[asyncio.Task[Any]]) -> None:
-        if running:
-            await asyncio.wait(running, timeout=_CLOSE_SECONDS)
+        await _wait(running, _CLOSE_SECONDS)
         try:
             async with asyncio.timeout(self.hub.limits.action_timeout):
                 await self.hub.run_on_disconnect(ActionContext(self), self.close_code or 0, self.close_reason or "")
@@ -645,12 +645,10 @@ class Session:
         return f"<Session {self.id} user={self.user_id!r} {self._life.name.lower()}>"
 
 
+async def _wait(tasks: list[asyncio.Task[Any]], seconds: float) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
+
+
 async def _nothing() -> None:
     """Be awaited where there is nothing to do."""
-
-
-def _size(frame: str | bytes) -> int:
-    if isinstance(frame, str):
-        # A lone surrogate counts as the three bytes that it would be; it is refused later, with a reason.
-        return len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
-    return len(frame)

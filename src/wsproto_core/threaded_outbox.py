@@ -79,8 +79,8 @@ class ThreadedOutbox:
     """
 
     __slots__ = (
-        "_bytes", "_closed", "_idle", "_limits", "_loop", "_owner", "_queue", "_room", "_since", "_transport",
-        "_watch", "_watched", "eager", "lock", "writing",
+        "_bytes", "_closed", "_idle", "_limits", "_loop", "_owner", "_queue", "_released", "_room", "_since",
+        "_transport", "_watch", "_watched", "eager", "lock", "writing",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +101,7 @@ class ThreadedOutbox:
         self._since = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._watched = False
+        self._released = False
 
     @property
     def queued(self) -> int:
@@ -160,7 +161,10 @@ class ThreadedOutbox:
 
     def write_later(self, frame: Frame | None) -> None:
         """Go on writing, on the loop."""
-        self.write(frame, wait=False)
+        if self._released:
+            self._put_down()
+        else:
+            self.write(frame, wait=False)
 
     def answer(self, frame: str | bytes) -> Awaitable[None]:
         """Write a frame for the connection's own request, on a loop; awaiting it waits for room."""
@@ -244,11 +248,12 @@ class ThreadedOutbox:
     def release(self) -> None:
         """Let the loop go of the socket, on the loop; see `released`."""
         had_pen = self._watched
+        self._released = True
         self._unwatch()
         with self.lock:
             self._drop()
-            if had_pen:
-                self._put_down()
+        if had_pen:
+            self._put_down()
 
     def released(self) -> None:
         """Wait until nobody writes any more, in a thread: the socket may be closed then."""
@@ -290,7 +295,9 @@ class ThreadedOutbox:
             self._fail(ConnectionError("the event loop has ended"))
 
     def _watch_socket(self) -> None:
-        self._since = monotonic()
+        if self._released:
+            self._put_down()
+            return
         self._watched = True
         self._loop.add_writer(self._transport.fileno(), self._writable)
         timeout = self._limits.send_timeout
@@ -333,14 +340,14 @@ class ThreadedOutbox:
             self._wake_idle()
 
     def _put_down(self) -> None:
-        self.writing = False
-        if self._idle is not None:
-            self._wake_idle()
+        with self.lock:
+            self.writing = False
+            if self._idle is not None:
+                self._wake_idle()
 
     def _fail(self, error: Exception) -> None:
-        with self.lock:
-            self._drop()
-            self._put_down()
+        self.close()
+        self._put_down()
         # The reader finds that out, and says how the connection ended.
         self._transport.drop()
         if not isinstance(error, OSError):

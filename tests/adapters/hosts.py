@@ -46,6 +46,8 @@ HYPERCORN = ("-m", "hypercorn", "{application}", "--bind", "127.0.0.1:{port}")
 GRANIAN = ("-m", "granian", "{application}", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}")
 
 ASGI = "tests.adapters.applications.on_asgi:app"
+DJANGO = "tests.adapters.django_project.asgi:application"
+DAPHNE = ("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "{application}")
 
 HOSTS = (
     Host("fastapi", "fastapi", FASTAPI, uvicorn()),
@@ -55,5 +57,7 @@ HOSTS = (
     Host("asgi-wsproto", "asgi", ASGI, uvicorn("--ws", "wsproto")),
     Host("asgi-hypercorn", "asgi", ASGI, HYPERCORN),
     Host("asgi-granian", "asgi", ASGI, GRANIAN),
+    Host("channels", "channels", DJANGO, uvicorn()),
+    Host("channels-daphne", "channels", DJANGO, DAPHNE, lacks=frozenset({"denial"})),
     Host("websockets", "websockets", WEBSOCKETS, ("-m", "{application}", "{port}"), explains_size=False),
 )

@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -34,6 +34,7 @@ from wsproto_core import (
     Registry,
     room,
 )
+from wsproto_core.testing import connect as in_memory
 from wsproto_fastapi import configure_websocket, handle_websocket, hub_of
 
 registry = Registry()
@@ -435,9 +436,9 @@ def test_the_own_lifespan_of_the_application_is_kept_with_its_state() -> None:
     assert hub.connections == {}
 
 
-def test_the_hub_is_stopped_before_what_the_lifespan_of_the_application_gave() -> None:
-    open_when_gone: list[bool] = []
+async def test_connections_end_before_what_the_lifespan_of_the_application_gave() -> None:
     database = {"open": False}
+    open_when_gone: list[bool] = []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -446,14 +447,17 @@ def test_the_hub_is_stopped_before_what_the_lifespan_of_the_application_gave() -
         database["open"] = False
 
     app = FastAPI(lifespan=lifespan)
-    configure_websocket(app, registry=registry, on_disconnect=lambda: open_when_gone.append(database["open"]))
-    app.add_api_websocket_route("/ws/", ws)
-    with TestClient(app) as client, client.websocket_connect("/ws/") as websocket:
-        ask(websocket, "health")
-        client.__exit__()
-        with pytest.raises(WebSocketDisconnect) as closed:
-            websocket.receive_text()
-        assert closed.value.code == 1012
+    hub = configure_websocket(
+        app,
+        registry=registry,
+        on_disconnect=lambda: open_when_gone.append(database["open"]),
+        install_signal_handlers=False,
+    )
+    async with AsyncExitStack() as stack:
+        async with app.router.lifespan_context(app):
+            client = await stack.enter_async_context(in_memory(hub))
+            assert (await client.call("health")).problem is None
+        assert await client.closed() == (1012, "The server restarts.")
     assert open_when_gone == [True]
 
 
@@ -614,14 +618,3 @@ def test_on_connect_may_refuse(hook: Exception, code: int, caplog: pytest.LogCap
         assert closed.value.code == code
     logged = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert len(logged) == (1 if code == 1011 else 0)
-
-
-def test_import_brings_no_other_framework() -> None:
-    import subprocess
-    import sys
-
-    code = "import wsproto_fastapi, sys; print([m for m in ('flask', 'django', 'channels') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
-
-

@@ -88,7 +88,9 @@ def test_a_hub_that_is_alone_has_nobody_to_tell(url: str) -> None:
     assert backplane_from(url) is None
 
 
-@pytest.mark.parametrize(("url", "name"), [("memory://shop", "shop"), ("memory://shop/eu", "shop/eu"), ("memory://[x", "[x")])
+@pytest.mark.parametrize(
+    ("url", "name"), [("memory://shop", "shop"), ("memory://shop/eu", "shop/eu"), ("memory://[x", "[x")]
+)
 def test_a_name_is_shared_by_all_hubs_of_the_process(url: str, name: str) -> None:
     one, other = backplane_from(url), backplane_from(url)
     assert isinstance(one, MemoryBackplane)

@@ -137,5 +137,5 @@ async def test_with_nothing_to_stop_a_cancel_completes(registry: Registry, stopp
         running = await client.send("wait", {"name": "running"})
         unknown = await client.call("ws.cancel", {"req_id": "123e4567-e89b-42d3-a456-426614174000"})
         not_theirs = await other.call("ws.cancel", {"req_id": running})
-        no_id = await client.call("ws.cancel", {"req_id": "all"})
+        no_id = await other.call("ws.cancel", {"req_id": "all"})
         assert (code_of(unknown), code_of(not_theirs), code_of(no_id), stopped) == (None, None, "invalid_payload", [])

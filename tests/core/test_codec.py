@@ -51,7 +51,9 @@ def test_each_subprotocol_has_its_codec(fresh: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["raise ModuleNotFoundError(name='msgpack')", "import wsproto_msgpack.missing", None], ids=["engine", "part", "adapter"]
+    "module",
+    ["raise ModuleNotFoundError(name='msgpack')", "import wsproto_msgpack.missing", None],
+    ids=["engine", "part", "adapter"],
 )
 def test_without_its_extra_messagepack_is_not_spoken(
     fresh: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str | None
@@ -96,7 +98,9 @@ def test_with_its_extra_messagepack_is_spoken(fresh: None, monkeypatch: pytest.M
     ],
     ids=range(7),
 )
-def test_the_token_is_what_follows_the_first_marker(offered: list[str], rest: tuple[str, ...], token: str | None) -> None:
+def test_the_token_is_what_follows_the_first_marker(
+    offered: list[str], rest: tuple[str, ...], token: str | None
+) -> None:
     assert split_token(iter(offered)) == (rest, token)
 
 
@@ -111,7 +115,9 @@ def test_the_token_is_what_follows_the_first_marker(offered: list[str], rest: tu
         (("chat", V1_JSON, "access-token"), V1_JSON),
     ],
 )
-def test_the_first_subprotocol_that_both_know_is_chosen_else_the_marker(offered: tuple[str, ...], chosen: str | None) -> None:
+def test_the_first_subprotocol_that_both_know_is_chosen_else_the_marker(
+    offered: tuple[str, ...], chosen: str | None
+) -> None:
     assert choose_subprotocol(offered) == chosen
 
 

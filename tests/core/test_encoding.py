@@ -44,7 +44,7 @@ class Said(Event, register=False):
     event_name = "chat.said"
     text: str = "hi"
     count: int | None = None
-    tags: list[str] = []
+    tags: tuple[str, ...] = ()
     when: datetime | None = None
     of: UUID | None = None
     kind: Literal["a", "b"] = "a"
@@ -65,13 +65,22 @@ class Labelled(Event, register=False):
 
     event_name = "labelled"
     metadata: Inner = Inner()
-    default: list[Inner] = []
+    default: tuple[Inner, ...] = ()
     type: str = "x"
 
 
 class Open(Event, register=False):
     model_config = ConfigDict(extra="allow")
     event_name = "open"
+
+
+class Deferred(Event, register=False):
+    event_name = "deferred"
+    child: "Completed"
+
+
+class Completed(Inner):
+    pass
 
 
 class Computed(Event, register=False):
@@ -166,15 +175,32 @@ def test_what_json_can_carry_is_written(event: Event, members: dict[str, object]
         lambda number: Held(value=Point(number)),
         lambda number: Held(value=[CheckedPoint(number)]),
         lambda number: Labelled(metadata=Inner(x=number)),
-        lambda number: Labelled(default=[Inner(x=number)]),
+        lambda number: Labelled(default=(Inner(x=number),)),
         lambda number: Open(extra=number),
         lambda number: Open(extra=Inner(x=number)),
     ],
-    ids=["float", "silent", "any", "nested", "model", "dataclass", "checked dataclass", "metadata", "default", "extra", "model in extra"],
+    ids=[
+        "float",
+        "silent",
+        "any",
+        "nested",
+        "model",
+        "dataclass",
+        "checked dataclass",
+        "metadata",
+        "default",
+        "extra",
+        "model in extra",
+    ],
 )
 def test_no_event_with_a_number_that_json_has_not_is_written(hold: Callable[[float], Event], number: float) -> None:
     with pytest.raises(UnserializableEventError, match="holds NaN or Infinity"):
         encode_payload(hold(number))
+
+
+def test_neither_is_one_whose_class_was_completed_later() -> None:
+    with pytest.raises(UnserializableEventError, match="Deferred holds NaN"):
+        encode_payload(Deferred.model_construct(child=Completed(x=math.nan)))
 
 
 def test_neither_is_one_that_computes_it() -> None:

@@ -51,7 +51,15 @@ def test_an_event_envelope_leaves_out_what_is_null_but_not_within_the_payload() 
 
 
 def test_an_event_envelope_carries_what_delivery_knows() -> None:
-    members = {"msg_id": ID, "req_id": ID, "seq": 1, "event": "x", "recipient": "room", "recipient_id": "r", "payload": {}}
+    members = {
+        "msg_id": ID,
+        "req_id": ID,
+        "seq": 1,
+        "event": "x",
+        "recipient": "room",
+        "recipient_id": "r",
+        "payload": {},
+    }
     assert EventEnvelope.model_validate(members).to_dict() == members
 
 
@@ -60,7 +68,9 @@ def test_the_name_of_a_recipient_is_kept_as_it_is(name: str) -> None:
     assert EventEnvelope(event="x", recipient="room", recipient_id=name).recipient_id == name
 
 
-@pytest.mark.parametrize("member", [{"seq": 0}, {"event": ""}, {"recipient": " "}, {"recipient_id": ""}, {"payload": []}])
+@pytest.mark.parametrize(
+    "member", [{"seq": 0}, {"event": ""}, {"recipient": " "}, {"recipient_id": ""}, {"payload": []}]
+)
 def test_an_event_envelope_refuses_what_the_protocol_refuses(member: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         EventEnvelope.model_validate({"event": "x", "recipient": "room", "recipient_id": "lobby", **member})

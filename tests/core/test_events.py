@@ -177,7 +177,10 @@ def test_only_connections_can_be_excluded() -> None:
         (None, ()),
         (room("lobby"), (room("lobby"),)),
         (Discussion(3), (Audience("topic", "discussion/3"),)),
-        ([room("lobby"), Discussion(3), (user(1), user(2))], (room("lobby"), Audience("topic", "discussion/3"), user(1), user(2))),
+        (
+            [room("lobby"), Discussion(3), (user(1), user(2))],
+            (room("lobby"), Audience("topic", "discussion/3"), user(1), user(2)),
+        ),
         ((each for each in [everyone()]), (everyone(),)),
         ([], ()),
     ],
@@ -187,7 +190,9 @@ def test_one_audience_or_many_become_a_tuple(to: Audience, audiences: tuple[Audi
     assert as_audiences(to) == audiences
 
 
-@pytest.mark.parametrize(("to", "shown"), [("lobby", "not the text 'lobby'"), (["lobby"], "'lobby'"), (5, "not int"), (b"ab", "not int")])
+@pytest.mark.parametrize(
+    ("to", "shown"), [("lobby", "not the text 'lobby'"), (["lobby"], "'lobby'"), (5, "not int"), (b"ab", "not int")]
+)
 def test_what_is_no_audience_is_refused(to: object, shown: str) -> None:
     with pytest.raises(TypeError, match=shown):
         as_audiences(to)

@@ -96,7 +96,17 @@ class Depends:
         (Said, HandlerForm.FUNCTION, False),
         (print, HandlerForm.FUNCTION, False),
     ],
-    ids=["function", "generator", "coroutine", "async generator", "partial", "object", "partial object", "class", "builtin"],
+    ids=[
+        "function",
+        "generator",
+        "coroutine",
+        "async generator",
+        "partial",
+        "object",
+        "partial object",
+        "class",
+        "builtin",
+    ],
 )
 def test_a_handler_has_one_of_four_forms(handler: Callable[..., Any], form: HandlerForm, is_async: bool) -> None:
     assert form_of(handler) is form
@@ -150,7 +160,17 @@ def test_parameters_are_filled_by_annotation(
 
 @pytest.mark.parametrize(
     "payload_type",
-    [Say, SayClass, SayDict, dict[str, int], Any, Say | SayClass, Annotated[Say, Field(description="what")], Literal["a"] | Say, Later],
+    [
+        Say,
+        SayClass,
+        SayDict,
+        dict[str, int],
+        Any,
+        Say | SayClass,
+        Annotated[Say, Field(description="what")],
+        Literal["a"] | Say,
+        Later,
+    ],
     ids=str,
 )
 def test_a_payload_is_whatever_pydantic_can_validate(payload_type: object) -> None:
@@ -167,7 +187,7 @@ def no_schema(payload: Unknown) -> None: ...
 def literal(payload: Literal["a"]) -> None: ...
 def not_imported(payload: Path) -> None: ...
 def no_attribute(payload: dataclasses.Nothing) -> None: ...
-def no_expression(payload: "dict[") -> None: ...  # noqa: F722, UP037 - what is tested
+def no_expression(payload: "dict[") -> None: ...  # noqa: F722 - what is tested
 def no_filler(room: str, payload: Say) -> None: ...
 def self_too(self, context: ActionContext) -> None: ...
 def too_late(limit: int = 5, payload: Say | None = None, /) -> None: ...
@@ -192,7 +212,9 @@ def depends_by_default(user: int = Depends(len)) -> None: ...
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_cannot_be_filled_is_refused_with_the_name_of_the_handler(handler: Callable[..., Any], message: str) -> None:
+def test_what_cannot_be_filled_is_refused_with_the_name_of_the_handler(
+    handler: Callable[..., Any], message: str
+) -> None:
     with pytest.raises(HandlerSignatureError, match=f"^action 'x': .*{message}"):
         read_signature(handler, "action 'x'")
 
@@ -229,13 +251,32 @@ def test_a_decorator_of_ours_passes_them_on(registry: Registry) -> None:
     assert [action.payload_type for action in registry.actions.values()] == [Local, Local]
 
 
-def gets_nothing(): return ()
-def gets_payload(payload): return (payload,)
-def gets_context(context): return (context,)
-def gets_both(payload, context): return (payload, context)
-def gets_three(context, payload, hub: Hub): return (context, payload, hub)
-def gets_named(payload, *, hub: Hub, envelope): return (payload, hub, envelope)
-def gets_the_rest(limit: int = 5, *, payload): return (str(limit), payload)
+def gets_nothing():
+    return ()
+
+
+def gets_payload(payload):
+    return (payload,)
+
+
+def gets_context(context):
+    return (context,)
+
+
+def gets_both(payload, context):
+    return (payload, context)
+
+
+def gets_three(context, payload, hub: Hub):
+    return (context, payload, hub)
+
+
+def gets_named(payload, *, hub: Hub, envelope):
+    return (payload, hub, envelope)
+
+
+def gets_the_rest(limit: int = 5, *, payload):
+    return (str(limit), payload)
 
 
 @pytest.mark.parametrize(

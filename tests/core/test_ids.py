@@ -5,6 +5,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
+from tests.interpreter import run_python
 from wsproto_core.ids import MessageIds, canonical_uuid, new_connection_id, new_id
 
 
@@ -51,7 +52,7 @@ def test_connection_ids_have_nothing_in_common_but_version_and_variant() -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_forked_process_does_not_repeat_the_ids_of_its_parent(run_python: Callable[..., str]) -> None:
+def test_a_forked_process_does_not_repeat_the_ids_of_its_parent() -> None:
     told = run_python(
         "import os\n"
         "from wsproto_core.ids import new_id\n"
@@ -68,7 +69,12 @@ def test_a_forked_process_does_not_repeat_the_ids_of_its_parent(run_python: Call
 
 
 @pytest.mark.parametrize(
-    "text", ["123e4567-e89b-12d3-a456-426614174000", "00000000-0000-0000-0000-000000000000", "F" * 8 + "-ffff" * 3 + "-" + "a" * 12]
+    "text",
+    [
+        "123e4567-e89b-12d3-a456-426614174000",
+        "00000000-0000-0000-0000-000000000000",
+        "FFFFFFFF-ffff-FFFF-ffff-aaaaAAAAaaaa",
+    ],
 )
 def test_the_36_character_form_is_read_in_either_case(text: str) -> None:
     assert canonical_uuid(text) == text.lower()
@@ -83,7 +89,7 @@ def test_the_36_character_form_is_read_in_either_case(text: str) -> None:
         "123e4567-e89b-12d3-a456-426614174000\n",
         " 123e4567-e89b-12d3-a456-426614174000",
         "123e4567-e89b-12d3-a456-42661417400_",
-        "123e4567-e89b-12d3-a456-4266141740٠0",
+        "123e4567-e89b-12d3-a456-4266141740\u06600",
         "123e4567-e89b-12d3-a456_426614174000",
         "123e4567-e89b-12d3-a456-42661417400g",
         "",

@@ -52,7 +52,12 @@ def test_the_protocols_problems_are_those_of_its_table() -> None:
 @pytest.mark.parametrize("code", TABLE)
 def test_a_known_code_brings_the_rest_along(code: str) -> None:
     problem, kind = Problem(code=code), PROBLEM_TYPES[code]
-    assert (problem.status, problem.slug, problem.title, problem.retryable) == (kind.status, kind.slug, kind.title, kind.retryable)
+    assert (problem.status, problem.slug, problem.title, problem.retryable) == (
+        kind.status,
+        kind.slug,
+        kind.title,
+        kind.retryable,
+    )
     assert str(problem) == kind.title
 
 
@@ -80,7 +85,11 @@ def test_what_is_left_out_is_made_of_what_is_given(
 def test_a_subclass_says_what_its_problems_have_in_common() -> None:
     problem = RoomFull(free_at="18:00")
     assert (problem.status, problem.code, problem.slug, problem.title) == (409, "room_full", "full", "Room is full")
-    assert (problem.detail, problem.retryable, problem.extensions) == ("Nobody else gets in.", True, {"free_at": "18:00"})
+    assert (problem.detail, problem.retryable, problem.extensions) == (
+        "Nobody else gets in.",
+        True,
+        {"free_at": "18:00"},
+    )
     assert str(problem) == "Nobody else gets in."
 
 
@@ -230,7 +239,15 @@ def test_problem_details_leave_out_what_is_null() -> None:
 
 @pytest.mark.parametrize(
     "member",
-    [{"status": 399}, {"status": 600}, {"title": ""}, {"code": ""}, {"type": ""}, {"detail": "x" * 513}, {"msg_id": "1"}],
+    [
+        {"status": 399},
+        {"status": 600},
+        {"title": ""},
+        {"code": ""},
+        {"type": ""},
+        {"detail": "x" * 513},
+        {"msg_id": "1"},
+    ],
 )
 def test_problem_details_refuse_what_is_no_problem(member: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

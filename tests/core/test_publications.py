@@ -32,7 +32,11 @@ def test_who_is_excluded_may_be_left_out() -> None:
     "poison",
     [
         *(b"", b"\xff\xfe", b"null", b"[]", b"{}", b'"x"', b"[" * 100_000, message()[:-1], message() + b"x"),
-        *(message(**{name: value}) for name in ("v", "origin", "id", "event", "to", "exclude", "payload") for value in (None, 1.5)),
+        *(
+            message(**{name: value})
+            for name in ("v", "origin", "id", "event", "to", "exclude", "payload")
+            for value in (None, 1.5)
+        ),
         *(message(v=2), message(v=True), message(v="1")),
         *(message(id="1"), message(id=f'{ID}","x":"')),
         message(event=""),
@@ -46,7 +50,7 @@ def test_who_is_excluded_may_be_left_out() -> None:
     ids=range(44),
 )
 def test_poison_from_the_engine_is_no_publication(poison: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         read_publication(poison)
 
 

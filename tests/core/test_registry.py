@@ -44,7 +44,13 @@ KINDS: dict[str, Any] = {
     "action": (lambda to, it, **how: to.action("it", **how)(it), "actions", "it", say, shout),
     "recipient": (lambda to, it, **how: to.recipient("it", **how)(it), "recipients", "it", resolve, resolve_otherwise),
     "event handler": (lambda to, it, **how: to.event_handler("it", **how)(it), "event_handlers", "it", alert, alarm),
-    "exception handler": (lambda to, it, **how: to.exception_handler(LookupError, **how)(it), "exception_handlers", LookupError, to_problem, to_other_problem),
+    "exception handler": (
+        lambda to, it, **how: to.exception_handler(LookupError, **how)(it),
+        "exception_handlers",
+        LookupError,
+        to_problem,
+        to_other_problem,
+    ),
     "event": (lambda to, it, **how: to.add_event(it, **how) or it, "events", "said", Said, SaidOtherwise),
 }
 
@@ -55,7 +61,9 @@ def registered(router: Router, table: str, key: object) -> object:
 
 
 @pytest.mark.parametrize(("register", "table", "key", "it", "other"), KINDS.values(), ids=KINDS)
-def test_what_is_registered_is_found_and_returned_unchanged(registry: Registry, register: Any, table: str, key: object, it: Any, other: Any) -> None:
+def test_what_is_registered_is_found_and_returned_unchanged(
+    registry: Registry, register: Any, table: str, key: object, it: Any, other: Any
+) -> None:
     before = registry.version
     assert register(registry, it) is it
     assert registered(registry, table, key) is it
@@ -65,9 +73,13 @@ def test_what_is_registered_is_found_and_returned_unchanged(registry: Registry, 
 
 
 @pytest.mark.parametrize(("register", "table", "key", "it", "other"), KINDS.values(), ids=KINDS)
-def test_nothing_is_replaced_silently(registry: Registry, register: Any, table: str, key: object, it: Any, other: Any) -> None:
+def test_nothing_is_replaced_silently(
+    registry: Registry, register: Any, table: str, key: object, it: Any, other: Any
+) -> None:
     register(registry, it)
-    with pytest.raises(DuplicateNameError, match=rf"is registered already \({__name__}\.{it.__name__}\); .* pass replace=True"):
+    with pytest.raises(
+        DuplicateNameError, match=rf"is registered already \({__name__}\.{it.__name__}\); .* pass replace=True"
+    ):
         register(registry, other)
     assert registered(registry, table, key) is it
     before = registry.version
@@ -77,7 +89,9 @@ def test_nothing_is_replaced_silently(registry: Registry, register: Any, table: 
 
 
 @pytest.mark.parametrize(("register", "table", "key", "it", "other"), KINDS.values(), ids=KINDS)
-def test_an_included_router_collides_as_a_whole_or_replaces(registry: Registry, register: Any, table: str, key: object, it: Any, other: Any) -> None:
+def test_an_included_router_collides_as_a_whole_or_replaces(
+    registry: Registry, register: Any, table: str, key: object, it: Any, other: Any
+) -> None:
     register(registry, it)
     router = Router()
     router.action("innocent")(say)
@@ -161,7 +175,10 @@ async def one_parameter(call): ...
 def no_coroutine(call, next): ...
 
 
-@pytest.mark.parametrize(("function", "message"), [(one_parameter, "two parameters"), (no_coroutine, "an async function"), (5, "an async function")])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [(one_parameter, "two parameters"), (no_coroutine, "an async function"), (5, "an async function")],
+)
 def test_what_is_no_middleware_is_refused(registry: Registry, function: Any, message: str) -> None:
     with pytest.raises(HandlerSignatureError, match=message):
         registry.middleware(function)
@@ -190,8 +207,16 @@ def test_a_built_in_recipient_stays_as_it_is(registry: Registry, kind: str) -> N
         (lambda registry: registry.action("ws.say")(say), ReservedNameError, "'ws.say'"),
         (lambda registry: registry.event_handler("")(alert), RegistrationError, "Event handler names"),
         (lambda registry: registry.recipient(" x")(resolve), RegistrationError, "Recipient names"),
-        (lambda registry: registry.exception_handler(BaseException)(to_problem), RegistrationError, "subclass of Exception"),
-        (lambda registry: registry.exception_handler(ValueError("x"))(to_problem), RegistrationError, "subclass of Exception"),
+        (
+            lambda registry: registry.exception_handler(BaseException)(to_problem),
+            RegistrationError,
+            "subclass of Exception",
+        ),
+        (
+            lambda registry: registry.exception_handler(ValueError("x"))(to_problem),
+            RegistrationError,
+            "subclass of Exception",
+        ),
         (lambda registry: registry.include(registry), RegistrationError, "cannot include itself"),
         (lambda registry: registry.include(Router(), prefix=" "), RegistrationError, "A prefix is"),
         (lambda registry: registry.include(Router(), tags="chat"), ConfigurationError, "tags takes a list"),
@@ -200,7 +225,9 @@ def test_a_built_in_recipient_stays_as_it_is(registry: Registry, kind: str) -> N
     ],
     ids=range(12),
 )
-def test_what_cannot_be_registered_is_refused(registry: Registry, register: Any, error: type[Exception], message: str) -> None:
+def test_what_cannot_be_registered_is_refused(
+    registry: Registry, register: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         register(registry)
     assert repr(registry) == "<Registry 0 actions, 0 events>"
@@ -235,7 +262,9 @@ def default(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 
 
 @pytest.mark.parametrize("given", [True, False], ids=["in a registry", "in the default registry"])
-def test_the_functions_of_the_module_register_in_the_default_registry_or_another(default: Registry, registry: Registry, given: bool) -> None:
+def test_the_functions_of_the_module_register_in_the_default_registry_or_another(
+    default: Registry, registry: Registry, given: bool
+) -> None:
     where: Any = {"registry": registry} if given else {}
     wsproto_core.action("say", timeout=5, **where)(say)
     wsproto_core.recipient("session", **where)(resolve)

@@ -4,7 +4,16 @@ from uuid import UUID
 
 import pytest
 
-from wsproto_core import ANY_ORIGIN, AUTHENTICATE_LATER, NOT_GIVEN, SAME_ORIGIN, ConfigurationError, ConnectionInfo, Headers, Identity
+from wsproto_core import (
+    ANY_ORIGIN,
+    AUTHENTICATE_LATER,
+    NOT_GIVEN,
+    SAME_ORIGIN,
+    ConfigurationError,
+    ConnectionInfo,
+    Headers,
+    Identity,
+)
 from wsproto_core.security import OriginPolicy, as_identity, check_user_id, own_origin, parse_origin
 
 LISTED = ["https://app.example.com", "http://localhost:3000", "https://[::1]:8443"]
@@ -50,7 +59,9 @@ def test_by_default_a_page_may_connect_to_its_own_host_alone(connection: Connect
 
 
 def test_two_hosts_are_no_host() -> None:
-    twice = ConnectionInfo(headers=Headers([("host", "a.example"), ("host", "b.example"), ("origin", "http://a.example")]))
+    twice = ConnectionInfo(
+        headers=Headers([("host", "a.example"), ("host", "b.example"), ("origin", "http://a.example")])
+    )
     assert own_origin(twice) is None
     assert not OriginPolicy().allows(twice)
 
@@ -60,7 +71,9 @@ def test_a_listed_origin_may_connect_and_so_may_what_is_no_browser(origin: str |
     assert OriginPolicy(LISTED).allows(info(*([origin] if origin else [])))
 
 
-@pytest.mark.parametrize("origin", ["https://good.example", "http://app.example.com", "http://localhost:3001", "null", "http://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["https://good.example", "http://app.example.com", "http://localhost:3001", "null", "http://localhost"]
+)
 def test_a_list_replaces_the_same_origin(origin: str) -> None:
     assert not OriginPolicy(LISTED).allows(info(origin))
 
@@ -81,7 +94,9 @@ def test_a_list_may_name_the_same_origin() -> None:
     ],
     ids=str,
 )
-def test_the_log_is_told_what_would_have_passed(policy: OriginPolicy, connection: ConnectionInfo, described: str) -> None:
+def test_the_log_is_told_what_would_have_passed(
+    policy: OriginPolicy, connection: ConnectionInfo, described: str
+) -> None:
     assert policy.describe(connection) == described
 
 
@@ -124,10 +139,31 @@ def test_an_origin_is_scheme_host_and_port(text: str, origin: tuple[str, str, in
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "null", "*", "https://", "https://:443", "//a.example", "a.example", "ws://a.example", "file://"),
-        *("https://a.example/", "https://a.example?", "https://a.example#", "https://a.example:", "https://u@a.example"),
-        *("https://a.example:65536", "https://a.example:٤٤٣", "https://a.example:-1", "https://[::1", "https://a.example\n"),
-        *(" https://a.example", "\0https://a.example", "https://a\\b", "https://a%2eb", "https://ſ.example", "httpſ://a"),
+        "",
+        "null",
+        "*",
+        "https://",
+        "https://:443",
+        "//a.example",
+        "a.example",
+        "ws://a.example",
+        "file://",
+        "https://a.example/",
+        "https://a.example?",
+        "https://a.example#",
+        "https://a.example:",
+        "https://u@a.example",
+        "https://a.example:65536",
+        "https://a.example:٤٤٣",
+        "https://a.example:-1",
+        "https://[::1",
+        "https://a.example\n",
+        " https://a.example",
+        "\0https://a.example",
+        "https://a\\b",
+        "https://a%2eb",
+        "https://\u017f.example",
+        "http\u017f://a",
     ],
 )
 def test_what_no_browser_sends_is_no_origin(text: str) -> None:

@@ -834,6 +834,24 @@ async def test_what_is_observed_is_what_is_sent() -> None:
         ]
 
 
+async def test_an_event_to_others_too_reaches_the_asker_with_its_req_id_and_the_others_without() -> None:
+    registry = Registry()
+
+    @registry.action("tell")
+    async def tell(context: ActionContext) -> Said:
+        return Said(text="all").to(room("all"))
+
+    hub = hub_of(registry)
+    async with peer(hub, rooms=["all"]) as asker, peer(hub, rooms=["all"]) as other:
+        await until(lambda: hub.room_size("all") == 2)
+        req_id = await asker.send("tell")
+        asked, told = await asker.read(), await other.read()
+        assert asked.pop("req_id") == req_id
+        assert "req_id" not in told
+        assert asked == told
+        assert (told["recipient"], told["recipient_id"], told["seq"]) == ("room", "all", 1)
+
+
 # Slow clients
 
 

@@ -3,7 +3,18 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from wsproto_core import ANY_ORIGIN, SAME_ORIGIN, ConfigurationError, HubOptions, Limits, MemoryBackplane, Registry, Router, Settings, default_registry
+from wsproto_core import (
+    ANY_ORIGIN,
+    SAME_ORIGIN,
+    ConfigurationError,
+    HubOptions,
+    Limits,
+    MemoryBackplane,
+    Registry,
+    Router,
+    Settings,
+    default_registry,
+)
 from wsproto_core.autodiscover import DEFAULT_MODULES
 
 
@@ -65,10 +76,20 @@ def test_a_backplane_of_ones_own_is_used() -> None:
     [
         ("registry", {}, "registry must be a Registry, not dict"),
         ("problem_type_base_url", "problems", "problem_type_base_url must begin with https://"),
-        *((name, "yes", f"{name} must be True or False, not 'yes'") for name in ("autodiscover", "require_ids", "allow_broadcast", "install_signal_handlers")),
-        ("autodiscover_modules", "actions", r"autodiscover_modules takes a list of names, not one string: \['actions'\]"),
+        *(
+            (name, "yes", f"{name} must be True or False, not 'yes'")
+            for name in ("autodiscover", "require_ids", "allow_broadcast", "install_signal_handlers")
+        ),
+        (
+            "autodiscover_modules",
+            "actions",
+            r"autodiscover_modules takes a list of names, not one string: \['actions'\]",
+        ),
         ("autodiscover_packages", [5], "autodiscover_packages takes names as strings, not int"),
-        *((name, "later", f"{name} must be a function or None, not str") for name in ("authenticate", "authorize_subscribe", "on_connect", "on_disconnect")),
+        *(
+            (name, "later", f"{name} must be a function or None, not str")
+            for name in ("authenticate", "authorize_subscribe", "on_connect", "on_disconnect")
+        ),
         ("limits", {"inbox": 1}, r"limits must be a Limits\(...\), not dict"),
         ("allowed_origins", None, "allowed_origins must be SAME_ORIGIN, ANY_ORIGIN or a list of origins, not NoneType"),
         ("allowed_origins", "https://example.com", r"not one string: \['https://example.com'\]"),

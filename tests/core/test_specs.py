@@ -96,7 +96,9 @@ def test_another_function_may_be_called_in_its_place() -> None:
     assert spec.run(Given()) == "hi"
 
 
-@pytest.mark.parametrize("reply", [Said | Left, [Said, Left], (Said, Left), list[Said | Left], [Said, Left | Said]], ids=str)
+@pytest.mark.parametrize(
+    "reply", [Said | Left, [Said, Left], (Said, Left), list[Said | Left], [Said, Left | Said]], ids=str
+)
 def test_replies_may_be_named_in_any_way(reply: Any) -> None:
     assert set(action_spec("x", say, reply=reply).replies) == {Said, Left}
 
@@ -138,7 +140,11 @@ def test_a_function_may_decide_who_may() -> None:
         ({"reply": int}, RegistrationError, "reply takes an Event class or several, not <class 'int'>"),
         ({"reply": [int]}, RegistrationError, "reply takes an Event class or several"),
         ({"reply": []}, RegistrationError, "reply takes an Event class or several"),
-        ({"time_out": 5, "reply": Said, "bloking": True}, RegistrationError, "there is no option 'bloking', 'time_out'"),
+        (
+            {"time_out": 5, "reply": Said, "bloking": True},
+            RegistrationError,
+            "there is no option 'bloking', 'time_out'",
+        ),
     ],
     ids=str,
 )
@@ -240,7 +246,10 @@ def test_a_class_with_a_name_that_is_no_text_is_refused() -> None:
         name_of_class(type("Said", (), {"__plugin_name__": 5}), None)
 
 
-@pytest.mark.parametrize(("prefix", "name", "full"), [("", "say", "say"), ("chat.", "say", "chat.say"), ("", "ws", "ws"), ("", "rozmów się", "rozmów się")])
+@pytest.mark.parametrize(
+    ("prefix", "name", "full"),
+    [("", "say", "say"), ("chat.", "say", "chat.say"), ("", "ws", "ws"), ("", "rozmów się", "rozmów się")],
+)
 def test_a_name_follows_its_prefix(prefix: str, name: str, full: str) -> None:
     assert check_name(prefix, name, "action") == full
 

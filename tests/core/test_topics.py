@@ -17,7 +17,7 @@ from wsproto_core.topics import (
 )
 
 
-class Colour(str, Enum):
+class Colour(str, Enum):  # noqa: UP042 - its str() is not its value, unlike that of a StrEnum
     RED = "red"
 
 

@@ -5,6 +5,7 @@ from wsproto_channels.backplane import ChannelLayerBackplane
 from wsproto_channels.configuration import get_hub
 from wsproto_channels.consumer import WebSocketConsumer, scope_of, user_of
 from wsproto_channels.groups import event_message, group_name
+from wsproto_channels.lifespan import lifespan
 
 __all__ = [
     "AccessTokenAuthMiddleware",
@@ -13,6 +14,7 @@ __all__ = [
     "event_message",
     "get_hub",
     "group_name",
+    "lifespan",
     "scope_of",
     "user_of",
 ]

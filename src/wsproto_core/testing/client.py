@@ -82,6 +82,7 @@ class Client:
         self.hub = hub
         self.transport = transport
         self._session = session
+        transport.on_close = session.closed
         self._aside: deque[EventEnvelope | ProblemDetails] = deque()
 
     @property
@@ -154,15 +155,18 @@ class Client:
             AssertionError: it does not come; shows what came instead.
         """
         came: list[EventEnvelope] = []
+        problem: ProblemDetails | None = None
         try:
             while True:
                 message = await self.receive()
-                if isinstance(message, EventEnvelope):
-                    came.append(message)
-                    if message.event == event.event_name:
-                        return event.model_validate(message.payload)
+                if isinstance(message, ProblemDetails):
+                    problem = message
+                    continue
+                came.append(message)
+                if message.event == event.event_name:
+                    return event.model_validate(message.payload)
         except AssertionError:
-            return find_event(came, event)
+            return find_event(came, event, otherwise=problem)
 
     async def closed(self) -> tuple[int, str]:
         """Wait until the server closes the connection; return the code and the reason.

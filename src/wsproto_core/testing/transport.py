@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from wsproto_core.transport import ConnectionInfo
 
@@ -18,12 +19,14 @@ class MemoryTransport:
 
     Attributes:
         close_code, close_reason: what the connection was closed with; None while it is open.
+        on_close: called with both, as the close frame that a client answers with; None leaves it unanswered.
     """
 
     def __init__(self, info: ConnectionInfo | None = None) -> None:
         self.info = info or ConnectionInfo()
         self.close_code: int | None = None
         self.close_reason: str | None = None
+        self.on_close: Callable[[int, str], None] | None = None
         self._frames: deque[str | bytes] = deque()
         self._changed = asyncio.Condition()
         self._readable = asyncio.Event()
@@ -39,6 +42,8 @@ class MemoryTransport:
         """Take the close frame."""
         self.close_code, self.close_reason = code, reason
         await self._notify()
+        if self.on_close is not None:
+            self.on_close(code, reason)
 
     def stop_reading(self) -> None:
         """Act as a client that does not read any more: writes wait from now on."""

@@ -9,6 +9,8 @@ import sys
 from wsproto_core.testing.conformance import CASES, Target
 from wsproto_core.testing.conformance.runner import run_case
 
+__all__ = ["main"]
+
 
 async def _run(target: Target, only: str) -> bool:
     good = True

@@ -11,6 +11,8 @@ from wsproto_core.ids import new_id
 from wsproto_core.testing.conformance.target import Peer, Target, case
 from wsproto_core.testing.wire import Opcode, WireClient
 
+__all__: list[str] = []  # the cases register themselves
+
 _TOKEN = "a-token.that-nobody_may~see"  # noqa: S105 - not a secret, but treated like one
 
 

@@ -8,6 +8,8 @@ from wsproto_core.ids import new_id
 from wsproto_core.testing.conformance.target import Target, case
 from wsproto_core.testing.wire import Opcode
 
+__all__: list[str] = []  # the cases register themselves
+
 
 def _message(action: str, payload: str = "{}", *, msg_id: str | None = None, req_id: str | None = None) -> str:
     msg_id = json.dumps(msg_id if msg_id is not None else new_id())

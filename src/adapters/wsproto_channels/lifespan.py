@@ -1,0 +1,17 @@
+"""The hub starts and stops with the server, where that tells: ``ProtocolTypeRouter({..., "lifespan": lifespan})``."""
+
+from __future__ import annotations
+
+from wsproto_asgi.application import WebSocketApp
+from wsproto_asgi.handshake import Receive, Scope, Send
+from wsproto_channels.configuration import get_hub
+
+__all__ = ["lifespan"]
+
+
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Follow the lifespan of the server (ASGI, "Lifespan Protocol"). Optional: daphne has none.
+
+    Without it the hub starts with the first connection, and the process takes it along when it ends.
+    """
+    await WebSocketApp(hub=get_hub())(scope, receive, send)
