@@ -153,18 +153,22 @@ class Client {
     return this.#info;
   }
 
-  /** Resolves as soon as the connection is open, at once when it is; rejects when it never will be. */
+  /**
+   * Resolves as soon as the connection is open, at once when it is; rejects when it never will be. Where the server
+   * introduces itself (`ws.ready`), `info` is known by then.
+   */
   async ready() {
-    while (this.#status !== "open") {
+    while (this.#status !== "open" || (this.#v1 && this.#info === null)) {
       if (this.#status === "closed") {
         const { code, reason } = this.#end;
         throw new DisconnectedError(`the connection is closed (${because(code, reason)})`, code, reason);
       }
       await new Promise((resolve) => {
-        const off = this.onStatus(() => {
-          off();
+        const done = () => {
+          offs.forEach((off) => off());
           resolve(undefined);
-        });
+        };
+        const offs = [this.onStatus(done), this.on("ws.ready", done)];
       });
     }
   }

@@ -10,6 +10,7 @@ from wsproto_core.backplane import Backplane, MemoryBackplane
 from wsproto_core.classes import Action, Recipient
 from wsproto_core.closing import CloseCode
 from wsproto_core.context import ActionContext
+from wsproto_core.dispatcher import Call
 from wsproto_core.envelopes import ActionEnvelope, EventEnvelope
 from wsproto_core.errors import (
     AudienceError,
@@ -30,6 +31,7 @@ from wsproto_core.errors import (
 from wsproto_core.events import Event
 from wsproto_core.hub import Hub, Stats
 from wsproto_core.limits import Limits
+from wsproto_core.middleware import Middleware, Next
 from wsproto_core.problems import Problem, ProblemDetails, ProblemType
 from wsproto_core.recipients import Audience, connection, everyone, room, topic, user
 from wsproto_core.registry import (
@@ -60,6 +62,7 @@ __all__ = [
     "AudienceError",
     "Backplane",
     "BroadcastNotAllowedError",
+    "Call",
     "CloseCode",
     "ConfigurationError",
     "ConnectionInfo",
@@ -77,7 +80,9 @@ __all__ = [
     "InvalidTopicError",
     "Limits",
     "MemoryBackplane",
+    "Middleware",
     "MissingAudienceError",
+    "Next",
     "Problem",
     "ProblemDetails",
     "ProblemType",

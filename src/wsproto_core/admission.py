@@ -94,10 +94,9 @@ class Gate:
         state: Mapping[str, Any] | None,
     ) -> Admission | Denial:
         """Decide about one connection; see `Hub.admit`."""
-        if self.closed:
-            return self._deny(info, Problem("The server is going away.", code="unavailable"))
-        if not self._origins.allows(info):
-            return self._deny_origin(info)
+        denial = self.look(info)
+        if denial is not None:
+            return denial
         try:
             identity = await self._identify(info, user_id)
         except Problem as refusal:
@@ -117,6 +116,14 @@ class Gate:
             if problem is None:
                 self._reserved[admission.connection_id] = admission
         return admission if problem is None else self._deny(info, problem)
+
+    def look(self, info: ConnectionInfo) -> Denial | None:
+        """Refuse at first sight whom nothing lets in: anybody during the drain, and pages of foreign origins."""
+        if self.closed:
+            return self._deny(info, Problem("The server is going away.", code="unavailable"))
+        if not self._origins.allows(info):
+            return self._deny_origin(info)
+        return None
 
     def release(self, admission: Admission) -> None:
         """Give a place back: the connection is in, or never comes."""

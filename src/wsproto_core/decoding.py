@@ -70,7 +70,7 @@ class Decoder:
 
     Args:
         registry: where actions are looked up; later registrations are noticed.
-        builtins: the protocol's own actions; the registry's come first.
+        builtins: the protocol's own actions, at least two; the registry's come first.
         require_ids: whether ``msg_id`` and ``req_id`` must be there.
     """
 
@@ -202,7 +202,8 @@ def validation_errors(error: ValidationError, document: object) -> list[dict[str
     shown: list[dict[str, str]] = []
     size = 0
     for each in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]:
-        made = _error(json_pointer(each["loc"], document), shorten(each["msg"], MAX_DETAIL), each["type"])
+        pointer = json_pointer(each["loc"], document, missing=each["type"].startswith("missing"))
+        made = _error(pointer, shorten(each["msg"], MAX_DETAIL), each["type"])
         size += len(to_json(made))
         if shown and size > _MAX_ERRORS_BYTES:
             break
@@ -210,18 +211,22 @@ def validation_errors(error: ValidationError, document: object) -> list[dict[str
     return shown
 
 
-def json_pointer(loc: tuple[int | str, ...], document: object) -> str:
+def json_pointer(loc: tuple[int | str, ...], document: object, *, missing: bool = False) -> str:
     """Return where an error is as a JSON Pointer in URI fragment form (RFC 6901 section 6).
 
     pydantic's location also names members of unions and validators, which are nowhere in the document: they are left
     out. A pointer that would be very long ends where it is still true.
+
+    Args:
+        loc: where pydantic says that the error is.
+        document: that it is in.
+        missing: whether the last step names a member that should be there, and is not.
     """
     pointer = "#"
     current = document
     for position, step in enumerate(loc):
         found, current = _step_into(current, step)
-        # Only the last step may name what is not there: a member that is missing.
-        if not found and not (position == len(loc) - 1 and isinstance(current, dict) and isinstance(step, str)):
+        if not found and not (missing and position == len(loc) - 1 and isinstance(current, dict)):
             continue
         level = quote(str(step).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@")
         if len(pointer) + 1 + len(level) > _MAX_POINTER:
@@ -240,10 +245,6 @@ def _step_into(current: Any, step: int | str) -> tuple[bool, Any]:
 
 
 def _union_validator(envelopes: list[Any]) -> Any:
-    if not envelopes:
-        return TypeAdapter(_TYPED_DICT("Envelope", {"action": Literal[""]})).validator.validate_json
-    if len(envelopes) == 1:
-        return TypeAdapter(envelopes[0]).validator.validate_json
     tagged = _ANNOTATED[_UNION[tuple(envelopes)], Field(discriminator="action")]
     return TypeAdapter(tagged).validator.validate_json
 

@@ -255,7 +255,11 @@ class Dispatcher:
         def work() -> Any:
             nonlocal emitted
             with around():
-                result = call.action.run(call)
+                try:
+                    result = call.action.run(call)
+                except StopIteration as error:
+                    # No future can carry one; a coroutine that raises one turns it into the same.
+                    raise RuntimeError("the handler raised StopIteration") from error
                 if not isinstance(result, Iterator):
                     return result
                 for event in result:
@@ -312,7 +316,9 @@ class Dispatcher:
                 error = HandlerSignatureError(
                     f"The exception handler of {type(error).__name__} returned {type(problem).__name__}, not a Problem."
                 )
-            except Exception as further:
+            except BaseException as further:
+                if is_from_outside(further):
+                    raise
                 error = further
         if isinstance(error, InvalidTopicError):
             # A name that the client gave, as in join(room(payload.room)): its mistake, not the server's.

@@ -34,6 +34,7 @@ from wsproto_core.handlers import positional_count
 from wsproto_core.ids import new_id
 from wsproto_core.index import Index
 from wsproto_core.limits import Limits
+from wsproto_core.parent import ParentWatch
 from wsproto_core.problems import Problem
 from wsproto_core.publisher import Publisher
 from wsproto_core.recipients import Audience, SupportsAudience, connection, room
@@ -105,6 +106,7 @@ class Hub:
         self._background: set[asyncio.Task[Any]] = set()
         self._workers: ThreadPoolExecutor | None = None
         self._signals: DrainSignals | None = None
+        self._parent: ParentWatch | None = None
         hook = self.settings.on_disconnect
         self._on_disconnect_takes = positional_count(hook) if hook is not None else 0
 
@@ -392,7 +394,9 @@ class Hub:
     def install_signal_handlers(self) -> None:
         """Begin the drain at SIGTERM and SIGINT, if the settings say so and this is the main thread."""
         if self.settings.install_signal_handlers and self._signals is None:
-            self._signals = DrainSignals.install(self.drain, asyncio.get_running_loop())
+            loop = asyncio.get_running_loop()
+            self._signals = DrainSignals.install(self.drain, loop)
+            self._parent = ParentWatch.follow(self.drain, loop)
 
     async def drain(self, code: int = CloseCode.SERVICE_RESTART, reason: str = "The server restarts.") -> None:
         """Take no more connections, let running actions end, and close all connections at once.
@@ -438,6 +442,9 @@ class Hub:
         if self._signals is not None:
             self._signals.uninstall()
             self._signals = None
+        if self._parent is not None:
+            self._parent.stop()
+            self._parent = None
         if self._publisher is not None:
             await self._publisher.stop()
         if self._workers is not None:

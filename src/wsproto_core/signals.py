@@ -13,39 +13,26 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Self
 
-__all__ = ["DrainSignals"]
+from wsproto_core.blocking import loop_thread
+
+__all__ = ["DrainSignals", "LoopThreadDrainSignals"]
 
 log = logging.getLogger("wsproto_core.signals")
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-class DrainSignals:
+class _Chain:
     """Our handlers for SIGTERM and SIGINT, and those that were there before."""
 
-    def __init__(self, drain: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, drain: Callable[[], Awaitable[None]]) -> None:
         self._drain = drain
-        self._loop = loop
         self._previous: dict[int, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._asked = False
         self._passed_on = False
-
-    @classmethod
-    def install(cls, drain: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> DrainSignals | None:
-        """Chain our handlers before those that are there; None outside the main thread, where that cannot be done."""
-        if threading.current_thread() is not threading.main_thread():
-            return None
-        handlers = cls(drain, loop)
-        for number in _SIGNALS:
-            previous = signal.getsignal(number)
-            # None is a handler that was not installed from Python; an ignored signal stays ignored.
-            if previous is not None and previous is not signal.SIG_IGN:
-                handlers._previous[number] = previous
-                signal.signal(number, handlers._on_signal)
-        return handlers
 
     def uninstall(self) -> None:
         """Put back what was there before, where nobody else came after us."""
@@ -55,17 +42,29 @@ class DrainSignals:
             if signal.getsignal(number) == self._on_signal:
                 signal.signal(number, previous)
 
+    def _install(self) -> Self | None:
+        if threading.current_thread() is not threading.main_thread():
+            return None
+        for number in _SIGNALS:
+            previous = signal.getsignal(number)
+            # None is a handler that was not installed from Python; an ignored signal stays ignored.
+            if previous is not None and previous is not signal.SIG_IGN:
+                self._previous[number] = previous
+                signal.signal(number, self._on_signal)
+        return self
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._asked or self._loop.is_closed():
+        loop = None if self._asked else self._find_loop()
+        if loop is None:
             self._call_previous(number, frame)
         else:
             self._asked = True
-            self._loop.call_soon_threadsafe(self._begin, number)
+            loop.call_soon_threadsafe(self._begin, number, loop)
 
-    def _begin(self, number: int) -> None:
-        self._task = self._loop.create_task(self._drain_then(number))
+    def _begin(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._task = loop.create_task(self._drain_then(number, loop))
 
-    async def _drain_then(self, number: int) -> None:
+    async def _drain_then(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         try:
             await self._drain()
         except Exception:
@@ -73,7 +72,7 @@ class DrainSignals:
         finally:
             # A server takes each call for one more signal, and some drop everything at the second.
             if not self._passed_on:
-                self._loop.call_soon(self._call_previous, number, None)
+                self._pass_on(number, loop)
 
     def _call_previous(self, number: int, frame: FrameType | None) -> None:
         self._passed_on = True
@@ -84,3 +83,68 @@ class DrainSignals:
             # The default action ends the process, with the exit status that says by which signal.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+    def _find_loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return the loop to drain on, or None when there is nothing to drain."""
+        raise NotImplementedError
+
+    def _pass_on(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the handler that was there before called in the main thread, from the loop."""
+        raise NotImplementedError
+
+
+class DrainSignals(_Chain):
+    """For hosts whose event loop runs in the main thread."""
+
+    def __init__(self, drain: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(drain)
+        self._loop = loop
+
+    @classmethod
+    def install(cls, drain: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> DrainSignals | None:
+        """Chain our handlers before those that are there; None outside the main thread, where that cannot be done."""
+        return cls(drain, loop)._install()
+
+    def _find_loop(self) -> asyncio.AbstractEventLoop | None:
+        return None if self._loop.is_closed() else self._loop
+
+    def _pass_on(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon(self._call_previous, number, None)
+
+
+class LoopThreadDrainSignals(_Chain):
+    """For hosts whose connections live on the loop thread of the process (see `blocking`)."""
+
+    def __init__(self, drain: Callable[[], Awaitable[None]], has_work: Callable[[], bool]) -> None:
+        super().__init__(drain)
+        self._has_work = has_work
+        self._process = os.getpid()
+
+    @classmethod
+    def install(
+        cls, drain: Callable[[], Awaitable[None]], has_work: Callable[[], bool]
+    ) -> LoopThreadDrainSignals | None:
+        """Chain our handlers before those that are there; None outside the main thread, where that cannot be done.
+
+        Args:
+            drain: runs on the loop thread.
+            has_work: asked first, in the main thread; when there is nothing to drain, the process goes on as it would
+                without us.
+        """
+        return cls(drain, has_work)._install()
+
+    def is_installed(self) -> bool:
+        """Say whether the signals still come here first, in this process."""
+        return self._process == os.getpid() and all(
+            signal.getsignal(number) == self._on_signal for number in self._previous
+        )
+
+    def _find_loop(self) -> asyncio.AbstractEventLoop | None:
+        # A forked child has inherited the handlers, and none of the connections.
+        if self._process != os.getpid() or not self._has_work() or not loop_thread.is_running:
+            return None
+        return loop_thread.loop
+
+    def _pass_on(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        # The handlers expect the main thread, and it may have to be woken: the signal comes once more.
+        os.kill(os.getpid(), number)

@@ -307,6 +307,10 @@ class ThreadedSession(Session):
         """Return the work to be awaited; in a thread that has no loop, do it, and return what is done."""
         return work if running_loop() is not None else Done(self._wait(work))
 
+    def nudge(self) -> None:
+        """Have the transport write what is due, from any thread; see `Writable`."""
+        self._threaded_outbox.nudge()
+
     def look(self) -> None:
         """Notice a handler that takes long; see `Watched`."""
         call = self._current

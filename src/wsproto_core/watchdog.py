@@ -48,16 +48,18 @@ class Watchdog:
         """Look after somebody, from any thread."""
         self._busy.add(watched)
         # In this order: a look that decides to be the last one looks again after it has said so.
-        if not self.looking:
-            with self._lock:
-                if self.looking:
-                    return
-                self.looking = True
+        if not self.looking and self._start():
             call_on(self._loop, self._look)
 
     def end(self, watched: Watched) -> None:
         """Leave somebody alone, from any thread."""
         self._busy.discard(watched)
+
+    def _start(self) -> bool:
+        """Say whether it is up to the caller to begin looking."""
+        with self._lock:
+            started, self.looking = self.looking, True
+            return not started
 
     def _look(self) -> None:
         busy = list(self._busy)
@@ -67,10 +69,8 @@ class Watchdog:
         if self._quiet >= _QUIET:
             self._quiet = 0
             self.looking = False
-            with self._lock:
-                if self.looking or not self._busy:
-                    return
-                self.looking = True
+            if not self._busy or not self._start():
+                return
         self._loop.call_later(INTERVAL, self._look)
 
 

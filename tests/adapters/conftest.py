@@ -45,9 +45,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
     numbers = itertools.count(1)
     folder = tmp_path_factory.mktemp("servers")
 
-    def make(
-        application: Host | str, *, args: Sequence[str] = (), source: str | None = None, **limits: Any
-    ) -> Server:
+    def make(application: Host | str, *, args: Sequence[str] = (), source: str | None = None, **limits: Any) -> Server:
         here = folder / str(next(numbers))
         here.mkdir()
         if isinstance(application, Host):

@@ -9,6 +9,7 @@ A host serves an application that has the actions of `tests.adapters.application
 - ``GET /open/{gate}``: lets the actions pass that wait for this gate.
 """
 
+import os
 from dataclasses import dataclass
 
 
@@ -47,7 +48,7 @@ GRANIAN = ("-m", "granian", "{application}", "--interface", "asgi", "--host", "1
 
 ASGI = "tests.adapters.applications.on_asgi:app"
 DJANGO = "tests.adapters.django_project.asgi:application"
-DAPHNE = ("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "{application}")
+DAPHNE = ("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "--access-log", os.devnull, "{application}")
 
 HOSTS = (
     Host("fastapi", "fastapi", FASTAPI, uvicorn()),

@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-
-from tests.adapters.talking import Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
+
+from tests.adapters.talking import Client
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 10.0  # seconds until what does not come fails the test

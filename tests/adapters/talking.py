@@ -119,6 +119,6 @@ def text_frame(text: str | bytes, *, fin: bool = True) -> Frame:
 async def eventually(check: Callable[[], T]) -> T:
     """Return the first result that is true."""
     async with asyncio.timeout(PATIENCE):
-        while not (result := await asyncio.to_thread(check)):
+        while not (result := await asyncio.to_thread(check)):  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(0.02)
     return result

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from tests.adapters.serving import Server
 from tests.adapters.talking import Client, message
-from websockets.frames import Frame, Opcode
 
 V1 = "wsproto.v1.json"
 
@@ -147,7 +147,9 @@ async def test_a_generator_gives_as_many_events_as_it_yields(server: Server) -> 
     async with server.connect() as client:
         req_id = await client.send("count", {"count": 3})
         answers = [await client.receive() for _ in range(3)]
-        assert [(answer["payload"]["number"], answer["req_id"]) for answer in answers] == [(n, req_id) for n in range(3)]
+        assert [(answer["payload"]["number"], answer["req_id"]) for answer in answers] == [
+            (n, req_id) for n in range(3)
+        ]
         await client.send("count", {"count": 0})
         assert (await client.ask("health"))["seq"] == 4
 

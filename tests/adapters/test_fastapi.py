@@ -1,10 +1,9 @@
 """What is FastAPI's own: dependencies, its test client, its ways to start and to mount, and mistakes in using us."""
 
-import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,7 +135,9 @@ def test_a_dependency_gives_the_user(guarded: FastAPI) -> None:
         assert said["payload"] == {"user_id": 42, "text": "hi"}
 
 
-@pytest.mark.parametrize(("token", "status", "code"), [("banned", 403, "forbidden"), ("expired", 401, "unauthenticated")])
+@pytest.mark.parametrize(
+    ("token", "status", "code"), [("banned", 403, "forbidden"), ("expired", 401, "unauthenticated")]
+)
 def test_a_problem_in_a_dependency_refuses_the_socket_and_the_request_alike(
     guarded: FastAPI, token: str, status: int, code: str
 ) -> None:
@@ -242,7 +243,8 @@ def test_the_route_gives_an_id_rooms_and_state() -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://testserver.evil.example", "http://testserver:81", "https://testserver"]
+    "origin",
+    ["https://evil.example", "null", "http://testserver.evil.example", "http://testserver:81", "https://testserver"],
 )
 def test_pages_of_other_origins_are_refused_before_accept(origin: str, caplog: pytest.LogCaptureFixture) -> None:
     client = TestClient(application())

@@ -6,15 +6,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from tests.adapters.hosts import Host
 from tests.adapters.serving import Server
 from tests.adapters.talking import message, text_frame
-from websockets.frames import Frame, Opcode
 
 INVALID = "invalid_websocket_message"
 REQ_ID = "0b1b7a80-63d9-4fd8-9d6c-2f2f5ae4c1d0"
 MiB = 1_048_576
+LONG_KEY = '{"lines":[{"' + "x" * 1_000_000 + '":1,"count":-1}]}'
 
 
 def raw(action: str, payload: str) -> str:
@@ -70,7 +71,7 @@ FRAMES: dict[str, tuple[str | bytes, str | None, bool]] = {
     "100,000 levels without an end": ("[" * 100_000, INVALID, False),
     "100,000 levels of objects": ('{"a":' * 100_000 + "1" + "}" * 100_000, INVALID, False),
     "an action name of a megabyte": (raw("x" * 1_000_000, "{}"), "unknown_websocket_action", True),
-    "a key of a megabyte": (raw("order", '{"lines":[{"' + "x" * 1_000_000 + '":1,"count":-1}]}'), "invalid_payload", True),
+    "a megabyte of a key": (raw("order", LONG_KEY), "invalid_payload", True),
     "64 KiB": (raw("health", '{"x":"' + "x" * 65_536 + '"}'), None, True),
 }  # fmt: skip
 
@@ -106,9 +107,9 @@ async def test_it_gets_its_one_problem_and_the_next_health_is_answered(server: S
 
 async def test_in_one_write_each_gets_its_answer_in_its_place(server: Server) -> None:
     frames = [
-        Frame(Opcode.BINARY if isinstance(frame, bytes) else Opcode.TEXT, frame if isinstance(frame, bytes) else frame.encode())
+        Frame(Opcode.BINARY, frame) if isinstance(frame, bytes) else text_frame(frame)
         for frame, _, _ in FRAMES.values()
-    ]  # fmt: skip
+    ]
     async with server.connect() as client:
         healthy = [message("health") for _ in frames]
         for frame, health in zip(frames, healthy, strict=True):
@@ -126,7 +127,10 @@ async def test_what_is_wrong_with_a_payload_is_told_with_pointers(server: Server
         problem = await client.ask("order", {"lines": [{"count": 1}, {"count": "many", "size": -1}]})
         assert (problem["status"], problem["code"]) == (422, "invalid_payload")
         assert problem["type"] == "https://example.com/problems/invalid-payload"
-        assert [error["pointer"] for error in problem["errors"]] == ["#/payload/lines/1/count", "#/payload/lines/1/size"]
+        assert [error["pointer"] for error in problem["errors"]] == [
+            "#/payload/lines/1/count",
+            "#/payload/lines/1/size",
+        ]
 
 
 @pytest.mark.parametrize("kind", ["text", "binary", "compressed", "fragments"])
@@ -207,7 +211,17 @@ async def test_whatever_a_handler_raises_is_a_problem_and_the_connection_lives(s
         assert (await client.ask("health"))["seq"] == 2
     log = server.log[logged:]
     if problem["code"] == "internal_error":
-        assert set(problem) == {"msg_id", "req_id", "type", "title", "status", "detail", "instance", "code", "retryable"}
+        assert set(problem) == {
+            "msg_id",
+            "req_id",
+            "type",
+            "title",
+            "status",
+            "detail",
+            "instance",
+            "code",
+            "retryable",
+        }
         # Once, with all that is needed to find it.
         (line,) = [line for line in log.splitlines() if problem["msg_id"] in line]
         for part in ("'fail'", connection_id, problem["req_id"]):

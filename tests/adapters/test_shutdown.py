@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.adapters.conftest import Serve
 from tests.adapters.hosts import Host
 from tests.adapters.serving import Server
 from tests.adapters.talking import Client
-from websockets.exceptions import InvalidStatus
 
 ExitCodes = dict[signal.Signals, int]
 
@@ -126,9 +126,7 @@ async def test_a_second_signal_cuts_it_short(
     assert "Traceback" not in server.log
 
 
-async def test_an_action_that_takes_too_long_is_stopped_with_a_problem(
-    one_host: Host, serve: Serve, name: str
-) -> None:
+async def test_an_action_that_takes_too_long_is_stopped_with_a_problem(one_host: Host, serve: Serve, name: str) -> None:
     server = serve(one_host, drain_timeout=0.3)
     async with AsyncExitStack() as stack:
         watcher, waiting, blocked = await connect_all(stack, server, 3)

@@ -110,9 +110,7 @@ async def test_many_clients_come_and_go_and_leave_no_tasks(server: Server, name:
     await visit(0)
     before = await eventually(lambda: inside if not (inside := server.inside())["connections"] else None)
     ids = await asyncio.gather(*(visit(number) for number in range(50)))
-    inside = await eventually(
-        lambda: inside if (inside := server.inside())["farewells"].keys() >= set(ids) else None
-    )
+    inside = await eventually(lambda: inside if (inside := server.inside())["farewells"].keys() >= set(ids) else None)
     assert {inside["farewells"][each] for each in ids} == {1}
     assert (inside["connections"], inside["rooms"], inside["topics"]) == ([], [], 0)
     assert inside["opened"] == before["opened"] + 50

@@ -505,6 +505,18 @@ test("ready() waits for the connection, also across failures", async () => {
   await client.ready();
 });
 
+test("ready() waits until the server has introduced itself, where it does", async () => {
+  const { client, socket } = harness();
+  let ready = false;
+  const promise = client.ready().then(() => (ready = true));
+  socket().accept(SUBPROTOCOL);
+  await settled();
+  assert.equal(ready, false);
+  socket().event("ws.ready", { connection_id: "c", user_id: 7, ping_interval: null, max_message_bytes: 10 });
+  await promise;
+  assert.equal(client.info.user_id, 7);
+});
+
 test("wsproto.v1.json is offered; where the handshake fails for it, the plain form is tried at once", () => {
   const { client, socket, sockets, timers, statuses } = harness();
   assert.deepEqual(socket().protocols, [SUBPROTOCOL]);

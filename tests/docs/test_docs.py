@@ -43,7 +43,8 @@ from wsproto_core.problems import PROBLEM_TYPES
 ROOT = Path(__file__).parents[2]
 ENGLISH, POLISH = ROOT / "docs/en", ROOT / "docs/pl"
 WITH_CODE = [ROOT / "README.md", *sorted(ENGLISH.glob("**/*.md"))]
-EVERY_PAGE = sorted({path for glob in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md") for path in ROOT.glob(glob)})
+GLOBS = ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md")
+EVERY_PAGE = sorted({path for glob in GLOBS for path in ROOT.glob(glob)})
 PATIENCE = 10.0  # seconds until a server that does not start fails the test
 
 
@@ -81,6 +82,7 @@ def read(path: Path) -> Page:
         elif found := re.fullmatch(r"<!-- (.*) -->", line):
             comment = found[1]
         else:
+            comment = "" if line else comment
             if found := re.fullmatch(r"(#+) (.*)", line):
                 page.headings.append((len(found[1]), found[2]))
             page.prose += f"{line}\n"
@@ -240,6 +242,7 @@ def test_make_targets_exist(path: Path) -> None:
 
 # The tables
 
+LANGUAGES = pytest.mark.parametrize(("folder", "yes"), [(ENGLISH, "yes"), (POLISH, "tak")], ids=["en", "pl"])
 ROW = re.compile(r"^\| `?([^|`]+)`? \| (.*) \|$", re.MULTILINE)
 
 
@@ -250,8 +253,8 @@ def rows(path: Path) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=name_of)
-def test_every_option_is_explained_with_its_default(folder: Path) -> None:
+@LANGUAGES
+def test_every_option_is_explained_with_its_default(folder: Path, yes: str) -> None:
     table = rows(folder / "configuration.md")
     assert set(HubOptions.__annotations__) == {each.name for each in fields(Settings)}
     for each in (*fields(Settings), *fields(Limits)):
@@ -260,15 +263,12 @@ def test_every_option_is_explained_with_its_default(folder: Path) -> None:
         default = each.default_factory() if each.default_factory is not MISSING else each.default
         assert eval(shown, vars(wsproto_core)) == default, f"the default of {each.name} is {default!r}"
         if each.name in Limits.__annotations__:
-            assert rest[0] == ({True: "yes", False: "no"} if folder is ENGLISH else {True: "tak", False: "nie"})[
-                "None" in str(each.type)
-            ], f"whether {each.name} may be None"
+            assert (rest[0] == yes) == ("None" in str(each.type)), f"whether {each.name} may be None"
 
 
-@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=name_of)
-def test_the_tables_of_problems_are_those_of_the_code(folder: Path) -> None:
+@LANGUAGES
+def test_the_tables_of_problems_are_those_of_the_code(folder: Path, yes: str) -> None:
     long, short = rows(folder / "problems.md"), rows(folder / "protocol.md")
-    yes = "yes" if folder is ENGLISH else "tak"
     assert set(PROBLEM_TYPES) <= set(long)
     for code, kind in PROBLEM_TYPES.items():
         status, slug, title, retryable = long[code]
@@ -276,10 +276,9 @@ def test_the_tables_of_problems_are_those_of_the_code(folder: Path) -> None:
         assert short[code][:2] == [str(kind.status), kind.slug]
 
 
-@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=name_of)
-def test_the_table_of_close_codes_is_that_of_the_code(folder: Path) -> None:
+@LANGUAGES
+def test_the_table_of_close_codes_is_that_of_the_code(folder: Path, yes: str) -> None:
     table = rows(folder / "protocol.md")
-    yes = "yes" if folder is ENGLISH else "tak"
     for code in CloseCode:
         if code is not CloseCode.NO_STATUS:
             assert table[str(code.value)][1].startswith(yes) == code.reconnect, code

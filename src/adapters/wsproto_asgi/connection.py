@@ -22,6 +22,7 @@ log = logging.getLogger("wsproto_core.asgi")
 
 _NO_SURROUNDINGS: Final = Surroundings()
 _CLOSE_HANDSHAKE: Final = 5.0  # seconds that the other side has to answer our close frame
+_CLOSE_FRAME: Final = 0.1  # seconds that the server has to take it before we stop reading, in case that is in its way
 
 
 class AsgiTransport:
@@ -33,7 +34,7 @@ class AsgiTransport:
         reader: the task that reads it; it is let go when a closing handshake is not answered.
     """
 
-    __slots__ = ("_reader", "_send", "_watch", "gave_up", "info")
+    __slots__ = ("_closing", "_reader", "_send", "_watch", "gave_up", "info")
 
     def __init__(self, info: ConnectionInfo, send: Send, reader: asyncio.Task[Any] | None) -> None:
         self.info = info
@@ -41,6 +42,7 @@ class AsgiTransport:
         self._send = send
         self._reader = reader
         self._watch: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Future[None] | None = None
 
     def send(self, frame: str | bytes) -> Awaitable[None]:
         """Write one frame."""
@@ -51,9 +53,23 @@ class AsgiTransport:
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame, and stop reading if it is not answered in time."""
+        loop = asyncio.get_running_loop()
+        closing = self._closing = loop.create_future()
+        hurry = loop.call_later(_CLOSE_FRAME, self._give_up)
         if self._reader is not None:
-            self._watch = self._reader.get_loop().call_later(_CLOSE_HANDSHAKE, self._give_up)
-        await self._send({"type": "websocket.close", "code": code, "reason": reason})
+            self._watch = loop.call_later(_CLOSE_HANDSHAKE, self._give_up)
+        try:
+            # granian keeps the close frame for as long as somebody waits for a message. daphne takes an int for a close
+            # code and nothing that only is one, such as a member of an enumeration.
+            await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
+        finally:
+            hurry.cancel()
+            closing.set_result(None)
+
+    async def close_sent(self) -> None:
+        """Wait until the server has taken the close frame."""
+        if self._closing is not None:
+            await asyncio.wait([self._closing], timeout=_CLOSE_HANDSHAKE)
 
     def finished(self) -> None:
         """Note that reading has ended by itself."""
@@ -62,7 +78,7 @@ class AsgiTransport:
             self._watch.cancel()
 
     def _give_up(self) -> None:
-        if self._reader is not None:
+        if self._reader is not None and not self.gave_up:
             self.gave_up = True
             self._reader.cancel()
 
@@ -140,6 +156,7 @@ async def _read(session: Session, transport: AsgiTransport, receive: Receive) ->
         task = asyncio.current_task()
         if not transport.gave_up or task is None or task.uncancel() > 0:
             raise
+        await transport.close_sent()
     finally:
         transport.finished()
         session.closed(code, reason)

@@ -14,6 +14,7 @@ from channels.layers import get_channel_layer
 from wsproto_asgi.connection import run_websocket
 from wsproto_asgi.handshake import Receive, Scope, Send, refuse
 from wsproto_channels.configuration import Configured, configured, mounted
+from wsproto_channels.daphne import complete_closing
 from wsproto_channels.databases import sweeper
 from wsproto_channels.layer_messages import layer_messages
 from wsproto_core.admission import Denial, close_code_of
@@ -84,7 +85,9 @@ class WebSocketConsumer(AsyncConsumer):
             self.channel_layer = get_channel_layer(alias) if alias is not None else None
             if self.channel_layer is not None:
                 self.channel_name = await stack.enter_async_context(layer_messages(self, self.channel_layer))
-            await run_websocket(this.hub, self.scope, receive, send, surroundings=this.surroundings, **options)
+            await run_websocket(
+                this.hub, self.scope, receive, complete_closing(send), surroundings=this.surroundings, **options
+            )
 
     def get_user(self) -> Any:
         """Return the user: an object with ``is_authenticated`` and ``pk``, or None."""

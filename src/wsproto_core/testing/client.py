@@ -208,7 +208,9 @@ async def connect(
     connection_id: str | None = None,
     rooms: Iterable[Audience | str] = (),
     state: Mapping[str, Any] | None = None,
+    token: str | None = None,
     path: str = "/ws/",
+    query: str = "",
     headers: Mapping[str, str] | None = None,
     subprotocols: Iterable[str] = (V1_JSON,),
     **options: Unpack[HubOptions],
@@ -222,7 +224,9 @@ async def connect(
         connection_id: as for ``handle_websocket``.
         rooms: as for ``handle_websocket``.
         state: as for ``handle_websocket``.
+        token: the credential that comes along as ``Authorization: Bearer``; `NOT_GIVEN` as the user id has it checked.
         path: of the handshake.
+        query: of the handshake, without the question mark.
         headers: of the handshake.
         subprotocols: what the client offers. `call` needs ``wsproto.v1.json``, which tells the end of an action.
         options: the settings of the hub that is made.
@@ -239,7 +243,14 @@ async def connect(
         if target is not None:
             options["registry"] = target
         hub = Hub(Settings.of(options))
-    info = ConnectionInfo(path=path, headers=Headers(headers or {}), subprotocols=tuple(subprotocols))
+    info = ConnectionInfo(
+        path=path,
+        query=query,
+        headers=Headers(headers or {}),
+        subprotocols=tuple(subprotocols),
+        token=token,
+        source="bearer" if token is not None else None,
+    )
     transport = MemoryTransport(info)
     admission = await hub.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
     if isinstance(admission, Denial):

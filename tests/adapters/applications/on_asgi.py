@@ -26,19 +26,18 @@ socket = WebSocketApp(
 
 
 async def answer(path: str) -> object:
-    _, what, *name = path.split("/")
-    match what, *name:
-        case "inside", *_:
-            return look_inside(socket.hub)
-        case "open", name:
-            return actions.gates[name].set()
-        case "say", name:
-            return await socket.hub.emit(actions.Entered(room=name), to=room(name))
+    what, _, name = path.removeprefix("/").partition("/")
+    if what == "inside":
+        return look_inside(socket.hub)
+    if what == "say":
+        return await socket.hub.emit(actions.Entered(room=name), to=room(name))
+    return actions.gates[name].set()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
-        return await socket(scope, receive, send)
+        await socket(scope, receive, send)
+        return
     body = json.dumps(await answer(scope["path"])).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body})

@@ -1,6 +1,6 @@
 """The application under test on FastAPI."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, WebSocket
@@ -25,7 +25,7 @@ def current_user(user: str | None = None) -> int | str | UUID | None:
 
 
 @app.websocket("/ws/")
-async def ws(websocket: WebSocket, user_id: int | str | UUID | None = Depends(current_user)) -> None:
+async def ws(websocket: WebSocket, user_id: Annotated[int | str | UUID | None, Depends(current_user)]) -> None:
     await handle_websocket(websocket, user_id=user_id)
 
 

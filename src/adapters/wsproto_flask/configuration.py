@@ -1,0 +1,185 @@
+"""A hub for a Flask application, and what happens around its requests."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Container, Mapping
+from typing import Any, Final, TypeVar, Unpack
+
+from flask import Flask, Response, request
+from simple_websocket.ws import Server
+
+from wsproto_core.autodiscover import base_packages_of, calling_module
+from wsproto_core.codec import choose_subprotocol, split_token
+from wsproto_core.errors import ConfigurationError, HostError
+from wsproto_core.hub import Hub
+from wsproto_core.problems import Problem
+from wsproto_core.settings import HubOptions, Settings
+from wsproto_flask.handshake import info_of, problem_answer
+from wsproto_flask.hooks import in_threads
+from wsproto_flask.lending import WakingEvent, lend, lent_in
+from wsproto_flask.signals import drain_at_exit
+
+__all__ = ["check_server", "configure_websocket", "exempt", "hub_of"]
+
+log = logging.getLogger("wsproto_core.flask")
+
+_EXTENSION: Final = "wsproto_core"
+_EXEMPT: Final = "__wsproto_exempt__"
+_CHOSEN: Final = "wsproto_flask.subprotocol"
+_OPTIONS: Final = "SOCK_SERVER_OPTIONS"  # flask-sock's setting
+
+_lock: Final = threading.Lock()
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+def configure_websocket(app: Flask, **options: Unpack[HubOptions]) -> Hub:
+    """Give an application its hub, and import the modules where its actions are declared.
+
+    From now on every WebSocket route of the application is asked for the origin of the page before the handshake, but
+    for those that are `exempt`. A `Problem` that a view raises is answered as one, unless the application says
+    otherwise. Connections are drained at SIGTERM and SIGINT if this is called in the main thread; under gunicorn with
+    ``--preload`` that takes `post_worker_init`.
+
+    Args:
+        app: a Flask application.
+        options: the settings, see `wsproto_core.Settings`. Hooks that are plain functions run in threads.
+
+    Raises:
+        ConfigurationError: a setting that makes no sense, no application, or one that was configured before.
+    """
+    if not isinstance(app, Flask):
+        raise ConfigurationError(f"configure_websocket takes a Flask application, not {type(app).__name__}.")
+    if _EXTENSION in app.extensions:
+        raise ConfigurationError("configure_websocket was called for this application already; call it once.")
+    hub = _make_hub(app, Settings.of(options))
+    hub.discover([*base_packages_of(calling_module()), *base_packages_of(app.import_name)])
+    app.before_request(lambda: _before(hub))
+    app.teardown_request(_after)
+    if not _answers_problems(app):
+        app.register_error_handler(Problem, lambda problem: problem_answer(problem, hub, info_of(request)))
+    if hub.settings.install_signal_handlers:
+        drain_at_exit(hub)
+    warning = _server_trouble()
+    if warning is not None:
+        log.warning(warning)
+    return hub
+
+
+def hub_of(app: Flask) -> Hub:
+    """Return the hub of an application: the configured one, else one with the defaults, which is made now."""
+    hub = app.extensions.get(_EXTENSION)
+    if hub is None:
+        with _lock:
+            hub = app.extensions.get(_EXTENSION) or _make_hub(app, Settings())
+    if not isinstance(hub, Hub):
+        raise ConfigurationError(
+            f"app.extensions[{_EXTENSION!r}] belongs to wsproto-core, and holds {type(hub).__name__}."
+        )
+    return hub
+
+
+def exempt(view: _View) -> _View:
+    """Leave a WebSocket route alone that is none of ours: ``@sock.route("/raw")`` above, ``@exempt`` below.
+
+    Pages of any origin may connect to it.
+    """
+    setattr(view, _EXEMPT, True)
+    return view
+
+
+def check_server(environ: Mapping[str, Any]) -> None:
+    """Refuse servers that cannot hold connections.
+
+    Raises:
+        HostError: with the way out.
+    """
+    if environ.get("SERVER_SOFTWARE", "").startswith("gunicorn") and not environ.get("wsgi.multithread"):
+        raise HostError(_SYNC_WORKER)
+    if any(name in environ for name in ("eventlet.input", "gevent.version")) or "gevent" in str(
+        environ.get("SERVER_SOFTWARE")
+    ):
+        raise HostError("Green threads cannot hold these connections: use gunicorn --worker-class gthread --threads N.")
+
+
+_SYNC_WORKER: Final = (
+    "gunicorn's sync worker cannot hold connections: start it with --worker-class gthread --threads N, "
+    "where N is how many connections one worker has at most."
+)
+
+
+def _make_hub(app: Flask, settings: Settings) -> Hub:
+    hub = app.extensions[_EXTENSION] = Hub(in_threads(settings, app))
+    return hub
+
+
+def _server_trouble() -> str | None:
+    """Say what is known to be wrong with the server already when the application is set up."""
+    # gunicorn imports the worker that it uses, and only that.
+    loaded = sys.modules.keys()
+    if "gunicorn.workers.sync" in loaded and "gunicorn.workers.gthread" not in loaded:
+        return _SYNC_WORKER
+    return None
+
+
+def _answers_problems(app: Flask) -> bool:
+    return Problem in app.error_handler_spec[None][None]
+
+
+def _before(hub: Hub) -> Response | None:
+    """Look at a handshake before it is answered."""
+    if not _is_ours():
+        return None
+    check_server(request.environ)
+    info = info_of(request)
+    denial = hub.gate.look(info)
+    if denial is not None:
+        return problem_answer(denial.problem, hub, info)
+    if request.headers.get("Sec-WebSocket-Version") != "13" or not request.headers.get("Sec-WebSocket-Key"):
+        answer = problem_answer(Problem("This is no WebSocket handshake of version 13.", status=426), hub, info)
+        answer.headers.extend({"Sec-WebSocket-Version": "13", "Upgrade": "websocket", "Connection": "Upgrade"})
+        return answer
+    request.environ[_CHOSEN] = choose_subprotocol(info.subprotocols)
+    _prepare_options(request.environ)
+    lend(request.environ)
+    return None
+
+
+def _after(_: BaseException | None) -> None:
+    """Let go of a handshake that the route has not decided about: it answered with HTTP, or it failed."""
+    lent = lent_in(request.environ)
+    if lent is not None:
+        lent.refuse()
+
+
+def _is_ours() -> bool:
+    rule = request.url_rule
+    if rule is None or not rule.websocket:
+        return False
+    from flask import current_app
+
+    return not getattr(current_app.view_functions[rule.endpoint], _EXEMPT, False)
+
+
+class _Subprotocols(Container[str]):
+    """What simple-websocket may choose: ours is decided already, other routes have the application's own."""
+
+    def __init__(self, own: Container[str]) -> None:
+        self._own = own
+
+    def __contains__(self, name: object) -> bool:
+        chosen = request.environ.get(_CHOSEN)
+        return name == chosen if chosen is not None else name in self._own
+
+
+def _prepare_options(environ: Mapping[str, Any]) -> None:
+    """See to it that simple-websocket asks us, also when the application has changed flask-sock's options since."""
+    from flask import current_app
+
+    options = current_app.config.get(_OPTIONS) or {}
+    own = options.get("subprotocols")
+    if not isinstance(own, _Subprotocols):
+        own = _Subprotocols([own] if isinstance(own, str) else own or ())
+        current_app.config[_OPTIONS] = {"event_class": WakingEvent, **options, "subprotocols": own}

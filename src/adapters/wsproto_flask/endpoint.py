@@ -1,0 +1,154 @@
+"""One line in a route: ``handle_websocket(websocket, user_id=...)``."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Flask, current_app, has_request_context, request
+from simple_websocket.ws import Server
+from werkzeug.exceptions import HTTPException
+
+from wsproto_core.blocking import loop_thread
+from wsproto_core.codec import PLAIN, find_codec
+from wsproto_core.errors import HostError
+from wsproto_core.hub import Admission, Denial, Hub
+from wsproto_core.recipients import Audience
+from wsproto_core.security import NOT_GIVEN
+from wsproto_core.threaded import ThreadedSession
+from wsproto_core.threaded_outbox import Closing
+from wsproto_core.transport import ConnectionInfo, Surroundings
+from wsproto_flask.configuration import check_server, hub_of
+from wsproto_flask.frames import FrameTransport
+from wsproto_flask.handshake import info_of, problem_answer
+from wsproto_flask.heartbeat import Heartbeat
+from wsproto_flask.lending import LentSocket, lent_of
+from wsproto_flask.streams import stream_of
+
+__all__ = ["handle_websocket"]
+
+log = logging.getLogger("wsproto_core.flask")
+
+_PING_INTERVAL = 25.0  # seconds, unless flask-sock was told otherwise
+
+
+def handle_websocket(
+    websocket: Server,
+    user_id: object = NOT_GIVEN,
+    *,
+    connection_id: str | None = None,
+    rooms: Iterable[Audience | str] = (),
+    state: Mapping[str, Any] | None = None,
+) -> None:
+    """Serve a WebSocket connection to its end.
+
+    A connection that is refused gets an HTTP response before it is accepted; the route ends there, with an
+    `HTTPException`. Without `configure_websocket` it works with the defaults, but then the connection is accepted
+    before this is called: one that is refused gets a problem and a close code.
+
+    Args:
+        websocket: of the route.
+        user_id: who is behind it: an int, a str, a UUID, or None for anonymous. When it is not given,
+            ``authenticate`` is asked.
+        connection_id: an id of the application's own; by default a random one.
+        rooms: that it is in from the beginning.
+        state: what ``context.state`` begins with.
+
+    Raises:
+        HostError: not called with the WebSocket of a flask-sock route, outside a request, or on a server that cannot
+            hold connections.
+        HTTPException: the connection is refused; Flask makes the response of it.
+        TypeError: a user id that is none.
+    """
+    if not isinstance(websocket, Server):
+        raise HostError(f"handle_websocket takes the WebSocket of a flask-sock route, not {type(websocket).__name__}.")
+    if not has_request_context():
+        raise HostError("handle_websocket works in a route: call it in a function below @sock.route(...).")
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    check_server(request.environ)
+    hub = hub_of(app)
+    lent = lent_of(websocket)
+    info = info_of(request)
+    admission = _admit(hub, lent, info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+    transport = _transport_of(websocket, lent, info, hub)
+    if isinstance(admission, Denial):
+        _tell(transport, hub.problem_text(admission.problem, info), admission)
+    else:
+        admission.subprotocol = websocket.subprotocol
+        admission.codec = find_codec(websocket.subprotocol) or PLAIN
+        _serve(hub, lent, transport, admission, _ping_interval(app), app)
+    transport.linger()
+    websocket.connected = False
+    websocket.close_reason, websocket.close_message = transport.close_code, transport.close_reason
+    # What follows is not to reach the client: some servers send an HTTP response.
+    transport.drop()
+
+
+def _admit(hub: Hub, lent: LentSocket, info: ConnectionInfo, **asked: Any) -> Admission | Denial:
+    """Decide about a connection; a refusal is returned only if the handshake has been answered already."""
+    try:
+        admission = loop_thread.run(hub.admit(info, **asked))
+        if isinstance(admission, Denial) and lent.is_held:
+            raise HTTPException(response=problem_answer(admission.problem, hub, info))
+    except BaseException:
+        lent.refuse()
+        raise
+    return admission
+
+
+def _serve(
+    hub: Hub, lent: LentSocket, transport: FrameTransport, admission: Admission, ping: float | None, app: Flask
+) -> None:
+    surroundings = Surroundings(around=app.app_context, context=contextvars.copy_context())
+
+    async def begin() -> tuple[ThreadedSession, Heartbeat | None]:
+        session = hub.open_threaded(transport, admission, surroundings)
+        return session, Heartbeat(session, transport, ping) if ping else None
+
+    try:
+        lent.take()
+        session, heartbeat = loop_thread.run(begin())
+    except OSError:
+        # The client has gone while it was asked for.
+        hub.release(admission)
+        return
+    except BaseException:
+        hub.release(admission)
+        raise
+    try:
+        session.serve()
+    finally:
+        if heartbeat is not None:
+            session.loop.call_soon_threadsafe(heartbeat.stop)
+
+
+def _tell(transport: FrameTransport, problem: str, denial: Denial) -> None:
+    """Refuse a connection that was accepted already: the problem, then the close code."""
+    try:
+        transport.write(problem)
+        transport.write(Closing(denial.close_code, denial.problem.title))
+    except OSError as error:
+        log.debug("a refused connection on %s was gone already", transport.info.path, exc_info=error)
+
+
+def _transport_of(websocket: Server, lent: LentSocket, info: ConnectionInfo, hub: Hub) -> FrameTransport:
+    def ready() -> list[str | bytes]:
+        lent.wait_until_left()
+        return list(websocket.input_buffer)
+
+    offered = request.headers.get("Sec-WebSocket-Extensions", "")
+    return FrameTransport(
+        info,
+        stream_of(lent.sock),
+        websocket.ws,
+        compressed="permessage-deflate" in offered,
+        max_bytes=hub.limits.max_message_bytes,
+        ready=ready,
+    )
+
+
+def _ping_interval(app: Flask) -> float | None:
+    interval: float | None = app.config.get("SOCK_SERVER_OPTIONS", {}).get("ping_interval", _PING_INTERVAL)
+    return interval

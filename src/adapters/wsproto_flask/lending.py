@@ -1,0 +1,149 @@
+"""The socket that simple-websocket is lent, until it is known whose the connection is.
+
+flask-sock answers the handshake before it calls the route, and starts a thread that reads. So the socket that it finds
+in the WSGI environment is this one. It keeps the answer back until the route says what is to become of the connection:
+`handle_websocket` may still refuse it with an HTTP response, or it takes the socket, and the thread ends. A route that
+speaks with the connection itself gets the socket as it is, a little later.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, Final
+
+from flask import has_request_context, request
+
+__all__ = ["LentSocket", "WakingEvent", "lend", "lent_in", "lent_of"]
+
+_SOCKETS: Final = ("gunicorn.socket", "werkzeug.socket")  # where servers put them
+_LENT: Final = "wsproto_flask.lent"
+# A route that neither speaks with the connection nor passes it on, for so many seconds, has it open all the same.
+_PATIENCE: Final = 5.0
+
+
+class _State(Enum):
+    HELD = auto()  # nobody has decided, and the client waits for an answer
+    OPEN = auto()  # simple-websocket reads and writes
+    TAKEN = auto()  # we do
+    REFUSED = auto()
+
+
+class LentSocket:
+    """What simple-websocket takes for a socket.
+
+    Args:
+        sock: the real one.
+        held: whether the answer to the handshake is kept back; else it was sent, and the connection is ours.
+    """
+
+    def __init__(self, sock: socket.socket, *, held: bool) -> None:
+        self.sock = sock
+        self._state = _State.HELD if held else _State.TAKEN
+        self._answer = b""
+        self._lock = threading.Lock()
+        self._decided = threading.Event()
+        self._left = threading.Event()
+        if not held:
+            self._decided.set()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the handshake is not answered yet."""
+        return self._state is _State.HELD
+
+    def open(self) -> None:
+        """Answer the handshake, if that is not done, and let simple-websocket go on."""
+        self._decide(_State.OPEN, only_if_held=True)
+
+    def take(self) -> None:
+        """Answer the handshake, if that is not done, and have simple-websocket stop reading; see `wait_until_left`."""
+        self._decide(_State.TAKEN)
+
+    def refuse(self) -> None:
+        """Have simple-websocket stop; the handshake is answered by others."""
+        self._decide(_State.REFUSED, only_if_held=True)
+
+    def wait_until_left(self) -> None:
+        """Wait until simple-websocket's thread reads no more. It may have to get something first, or the end."""
+        self._left.wait()
+
+    # What simple-websocket calls
+
+    def send(self, data: bytes) -> int:
+        with self._lock:
+            if self._state is _State.HELD and not self._answer:
+                self._answer = data
+                return len(data)
+        self.open()
+        if self._state is not _State.OPEN:
+            raise BrokenPipeError("the connection is not simple-websocket's any more")
+        with self._lock:
+            self.sock.sendall(data)
+        return len(data)
+
+    def recv(self, size: int) -> bytes:
+        if not self._decided.wait(_PATIENCE):
+            self.open()
+        if self._state is not _State.OPEN:
+            raise ConnectionAbortedError("the connection is not simple-websocket's any more")
+        return self.sock.recv(size)
+
+    def close(self) -> None:
+        if self._state is _State.OPEN:
+            self.sock.close()
+        self._left.set()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def _decide(self, state: _State, *, only_if_held: bool = False) -> None:
+        with self._lock:
+            was = self._state
+            if only_if_held and was is not _State.HELD:
+                return
+            self._state = state
+            if was is _State.HELD and state is not _State.REFUSED:
+                self.sock.sendall(self._answer)
+        self._decided.set()
+
+
+class WakingEvent(threading.Event):
+    """The event that simple-websocket's ``receive`` waits on: a route that receives itself has the connection opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lent: LentSocket | None = lent_in(request.environ) if has_request_context() else None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self._lent is not None:
+            self._lent.open()
+        return super().wait(timeout)
+
+
+def lend(environ: dict[str, Any]) -> None:
+    """Put a socket to lend in the place of the real one, if the server has put one there."""
+    for key in _SOCKETS:
+        sock = environ.get(key)
+        if isinstance(sock, socket.socket):
+            environ[key] = environ[_LENT] = LentSocket(sock, held=True)
+
+
+def lent_in(environ: Mapping[str, Any]) -> LentSocket | None:
+    """Return the socket that was lent for a request."""
+    return environ.get(_LENT)
+
+
+def lent_of(websocket: Any) -> LentSocket:
+    """Return the socket that simple-websocket was lent; if it has the real one, it is lent one from now on."""
+    sock = websocket.sock
+    if isinstance(sock, LentSocket):
+        return sock
+    lent = LentSocket(sock, held=False)
+
+    websocket.sock = lent
+    # The thread waits in the real one. What it gets is given to the parser, and then it finds that it is over.
+    websocket._handle_events = lambda: False
+    return lent
