@@ -183,7 +183,7 @@ class Dispatcher:
                 problem = stopped(call)
             if problem is not None or call.session.negotiated:
                 await call.session.end(call, problem)
-        if call.thread is not None and not call.thread.done():
+        if call.thread is not None and not call.thread.done() and call.session.is_open:
             # It cannot be cancelled, and the connection's messages are to be handled one after the other.
             await asyncio.wait([asyncio.wrap_future(call.thread)], timeout=_THREAD_GRACE)
 

@@ -15,17 +15,15 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from wsproto_core.errors import UnserializableEventError
-from wsproto_core.events import Event, is_event_class
+from wsproto_core.events import Event
 from wsproto_core.recipients import Audience
 
 __all__ = [
     "EncodedEvent",
-    "EventForm",
     "encode_event",
     "encode_json",
     "encode_payload",
     "event_text",
-    "form_of",
     "json_text",
     "recipient_members",
 ]
@@ -39,32 +37,22 @@ _FINITE_TYPES: Final = frozenset(
     }
 )  # fmt: skip
 
-_forms: dict[type, EventForm] = {}
+_forms: dict[type[Event], _Form] = {}
 
 
-class EventForm:
+class _Form:
     """What there is to know of an event class to write its events, asked once.
 
     Attributes:
-        name: of the event, as JSON text.
         to_json: pydantic's serialiser of the class.
         finite: whether its fields can hold no float at all.
     """
 
-    __slots__ = ("finite", "name", "to_json")
+    __slots__ = ("finite", "to_json")
 
     def __init__(self, cls: type[Event]) -> None:
-        self.name = json_text(cls.event_name)
         self.to_json = cls.__pydantic_serializer__.to_json
         self.finite = _only_finite_types(cls.__pydantic_core_schema__)
-
-
-def form_of(cls: type) -> EventForm | None:
-    """Return what there is to know of an event class; None for what is none."""
-    form = _forms.get(cls)
-    if form is None and is_event_class(cls):
-        form = _forms[cls] = EventForm(cls)
-    return form
 
 
 class EncodedEvent:
@@ -121,7 +109,7 @@ def encode_payload(event: Event) -> str:
         UnserializableEventError: it holds what JSON cannot carry.
     """
     cls = type(event)
-    form = _forms.get(cls) or _forms.setdefault(cls, EventForm(cls))
+    form = _forms.get(cls) or _forms.setdefault(cls, _Form(cls))
     try:
         text = form.to_json(event, by_alias=True).decode()
     except (PydanticSerializationError, ValueError) as error:

@@ -16,7 +16,7 @@ from wsproto_core.recipients import Audience, SupportsAudience, connection
 if TYPE_CHECKING:
     from wsproto_core.envelopes import EventEnvelope
 
-__all__ = ["NOWHERE", "Emittable", "Event", "Target", "as_audiences", "is_event", "is_event_class", "target_of"]
+__all__ = ["NOWHERE", "Emittable", "Event", "Target", "as_audiences", "is_event", "target_of"]
 
 _METHODS: Final = frozenset({"to", "emit"})
 
@@ -183,12 +183,7 @@ def _refuse_to_hide(cls: type[Event], fields: Iterable[str]) -> None:
 
 def is_event(value: object) -> TypeIs[Event]:
     """Say whether something is an `Event`. Asking pydantic's metaclass with ``isinstance`` takes a microsecond."""
-    return is_event_class(type(value))
-
-
-def is_event_class(cls: type) -> TypeIs[type[Event]]:
-    """Say whether something is a subclass of `Event`."""
-    return hasattr(cls, "wsproto_target_")
+    return hasattr(type(value), "wsproto_target_")
 
 
 def target_of(event: Event) -> Target:

@@ -47,6 +47,9 @@ HYPERCORN = ("-m", "hypercorn", "{application}", "--bind", "127.0.0.1:{port}")
 GRANIAN = ("-m", "granian", "{application}", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}")
 
 ASGI = "tests.adapters.applications.on_asgi:app"
+FLASK = "tests.adapters.applications.on_flask"
+GUNICORN = ("-m", "gunicorn", "--worker-class", "gthread", "--threads", "100", "--bind", "127.0.0.1:{port}")
+
 DJANGO = "tests.adapters.django_project.asgi:application"
 DAPHNE = ("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "--access-log", os.devnull, "{application}")
 
@@ -60,5 +63,7 @@ HOSTS = (
     Host("asgi-granian", "asgi", ASGI, GRANIAN),
     Host("channels", "channels", DJANGO, uvicorn()),
     Host("channels-daphne", "channels", DJANGO, DAPHNE, lacks=frozenset({"denial"})),
+    Host("flask", "flask", f"{FLASK}:app", (*GUNICORN, "{application}")),
+    Host("flask-werkzeug", "flask", FLASK, ("-m", "{application}", "{port}")),
     Host("websockets", "websockets", WEBSOCKETS, ("-m", "{application}", "{port}"), explains_size=False),
 )

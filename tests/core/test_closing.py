@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
+from wsproto_core.closing import CloseCode, check_close_code, close_reason, is_sendable_close_code
 
 # Protocol section 11: whether a client comes back after each code.
 RECONNECT = {
@@ -31,11 +31,14 @@ def test_every_close_code_says_whether_to_come_back() -> None:
 @pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1014, 3000, 3008, 4000, 4999])
 def test_what_a_close_frame_may_carry_can_be_sent(code: int) -> None:
     assert is_sendable_close_code(code)
+    check_close_code(code)
 
 
 @pytest.mark.parametrize("code", [-1, 0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65_536])
-def test_what_it_may_not_carry_cannot(code: int) -> None:
+def test_what_it_may_not_carry_is_refused_with_what_it_may(code: int) -> None:
     assert not is_sendable_close_code(code)
+    with pytest.raises(ValueError, match=f"^{code} cannot be sent as a close code; use 1000 or 3000 to 4999"):
+        check_close_code(code)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
 import pytest
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict  # that of typing is too old for pydantic before Python 3.12
 
 from wsproto_core import ActionContext, ActionEnvelope, Event, HandlerSignatureError, Hub, Registry
 from wsproto_core.handlers import (

@@ -22,7 +22,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     try:
         _, thread_sensitive = read_settings()
     except ConfigurationError as error:
-        return [Error(str(error), hint=f"Correct {SETTING} in the settings; no socket is served before.", id="wsproto.E001")]
+        return [
+            Error(str(error), hint=f"Correct {SETTING} in the settings; no socket is served before.", id="wsproto.E001")
+        ]
     if thread_sensitive and not django_settings.DEBUG:
         return [
             Warning(

@@ -27,7 +27,9 @@ def complete_closing(send: Send) -> Send:
     async def complete(message: Message) -> None:
         nonlocal accepted
         if accepted and message["type"] == "websocket.close":
-            close_frame(code=int(message.get("code", 1000)), reasonUtf8=message.get("reason", "").encode(), isReply=False)
+            close_frame(
+                code=int(message.get("code", 1000)), reasonUtf8=message.get("reason", "").encode(), isReply=False
+            )
             return
         accepted = accepted or message["type"] == "websocket.accept"
         await send(message)

@@ -81,7 +81,7 @@ def handle_websocket(
         _serve(hub, lent, transport, admission, _ping_interval(app), app)
     transport.linger()
     websocket.connected = False
-    websocket.close_reason, websocket.close_message = transport.close_code, transport.close_reason
+    websocket.close_reason, websocket.close_message = transport.close_code, transport.close_reason  # type: ignore[assignment]  # a code of the application's own is none of the library's enumeration
     # What follows is not to reach the client: some servers send an HTTP response.
     transport.drop()
 

@@ -26,7 +26,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("TEST_DATABASE") or os.path.join(tempfile.gettempdir(), f"wsproto-{os.getpid()}.sqlite3"),
+        "NAME": os.environ.get("TEST_DATABASE")
+        or os.path.join(tempfile.gettempdir(), f"wsproto-{os.getpid()}.sqlite3"),
         "OPTIONS": {"timeout": 20},
     }
 }
