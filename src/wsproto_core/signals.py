@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any, Final, Self
@@ -21,10 +22,11 @@ __all__ = ["DrainSignals", "LoopThreadDrainSignals"]
 
 log = logging.getLogger("wsproto_core.signals")
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS: Final = (*_STOPPING, *([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else []))
 
 
-class _Chain:
+class _Chain(ABC):
     """Our handlers for SIGTERM and SIGINT, and those that were there before."""
 
     def __init__(self, drain: Callable[[], Awaitable[None]]) -> None:
@@ -47,8 +49,9 @@ class _Chain:
             return None
         for number in _SIGNALS:
             previous = signal.getsignal(number)
-            # None is a handler that was not installed from Python; an ignored signal stays ignored.
-            if previous is not None and previous is not signal.SIG_IGN:
+            # None is a handler that was not installed from Python; an ignored signal stays ignored. SIGQUIT is a way to
+            # stop only where a server has made it one: gunicorn sends it to its workers when it gets a SIGINT.
+            if callable(previous) or (previous is signal.SIG_DFL and number in _STOPPING):
                 self._previous[number] = previous
                 signal.signal(number, self._on_signal)
         return self
@@ -84,13 +87,13 @@ class _Chain:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
+    @abstractmethod
     def _find_loop(self) -> asyncio.AbstractEventLoop | None:
         """Return the loop to drain on, or None when there is nothing to drain."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _pass_on(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         """Have the handler that was there before called in the main thread, from the loop."""
-        raise NotImplementedError
 
 
 class DrainSignals(_Chain):

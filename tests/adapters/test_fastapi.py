@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Query, WebSocket
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
@@ -108,7 +108,7 @@ def current_user_id(token: Annotated[str, Query()] = "") -> int:
         case "expired":
             raise Problem("The token has expired.", code="unauthenticated", hint="renew it")
         case "":
-            raise HTTPException(401, "Bring a token.", headers={"WWW-Authenticate": "Bearer"})
+            raise Problem("Bring a token.", code="unauthenticated")
         case _:
             return int(token)
 
@@ -155,10 +155,19 @@ def test_a_problem_in_a_dependency_refuses_the_socket_and_the_request_alike(
         assert problem.get("hint") == ("renew it" if code == "unauthenticated" else None)
 
 
-def test_an_http_exception_in_a_dependency_refuses_the_socket_as_fastapi_does(guarded: FastAPI) -> None:
-    with pytest.raises(WebSocketDenialResponse) as refused, TestClient(guarded).websocket_connect("/ws/"):
-        pass
-    assert (refused.value.status_code, refused.value.json()) == (401, {"detail": "Bring a token."})
+def test_a_problem_in_a_route_that_has_accepted_its_socket_is_sent_and_closes_it() -> None:
+    app = application()
+
+    @app.websocket("/accepted/")
+    async def accepted(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise Problem("Not you.", code="forbidden")
+
+    with TestClient(app).websocket_connect("/accepted/") as websocket:
+        assert websocket.receive_json()["code"] == "forbidden"
+        with pytest.raises(WebSocketDisconnect) as closed:
+            websocket.receive_text()
+        assert closed.value.code == 3003
 
 
 def test_an_exception_handler_of_the_application_for_problems_stays_in_charge() -> None:

@@ -134,7 +134,9 @@ async def test_what_is_wrong_with_a_payload_is_told_with_pointers(server: Server
 
 
 @pytest.mark.parametrize("kind", ["text", "binary", "compressed", "fragments"])
-async def test_a_message_of_a_byte_too_much_gets_its_problem_and_the_close_code(server: Server, kind: str) -> None:
+async def test_a_message_of_a_byte_too_much_gets_its_problem_and_the_close_code(
+    server: Server, host: Host, kind: str
+) -> None:
     filler = "x" * (MiB + 1 - len(raw("health", '{"x":""}')))
     large = raw("health", f'{{"x":"{filler}"}}')
     assert len(large) == MiB + 1
@@ -145,8 +147,10 @@ async def test_a_message_of_a_byte_too_much_gets_its_problem_and_the_close_code(
         else:
             await client.websocket.send(large, text=kind != "binary")
         code, reason, before = await client.rest()
-    assert [(problem["code"], problem["status"]) for problem in before] == [("message_too_large", 413)]
-    assert (code, reason) == (1009, "A message may have at most 1048576 bytes.")
+    assert code == 1009
+    if host.explains_size:
+        assert [(problem["code"], problem["status"]) for problem in before] == [("message_too_large", 413)]
+        assert reason == "A message may have at most 1048576 bytes."
     async with server.connect() as client:
         assert await client.is_served()
 
@@ -161,7 +165,7 @@ async def test_a_message_of_exactly_the_limit_is_taken(server: Server) -> None:
             await client.websocket.send(exact)
             assert (await client.receive())["event"] == "health"
             await client.websocket.send(exact + " ")
-            assert (await client.receive())["code"] == "message_too_large"
+            assert (await client.rest())[0] == 1009
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ async def test_a_violation_of_websocket_itself_ends_that_connection_only(
         connection_id = await client.connection_id()
         await other.watch()
         client.write_bytes(frames)
-        assert (await client.closed())[0] == (code if host.tells_violations else 1006)
+        assert (await client.closed())[0] in ({code} if host.tells_violations else {1005, 1006})
         await other.noted("gone", connection_id)
         assert await other.is_served()
 

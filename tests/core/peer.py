@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -105,6 +106,31 @@ async def peer(
         yield connected
     finally:
         await connected.leave()
+
+
+class Elsewhere:
+    """A thread with an event loop of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
+
+    def __enter__(self) -> "Elsewhere":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+    async def run(self, work: Awaitable[Any]) -> Any:
+        """Await something there."""
+
+        async def awaited() -> Any:
+            return await work
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(awaited(), self.loop))
 
 
 def envelope(

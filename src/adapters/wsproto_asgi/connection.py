@@ -16,7 +16,7 @@ from wsproto_core.security import NOT_GIVEN
 from wsproto_core.session import Session
 from wsproto_core.transport import ConnectionInfo, Surroundings
 
-__all__ = ["AsgiTransport", "run_websocket"]
+__all__ = ["AsgiTransport", "refuse_accepted", "run_websocket"]
 
 log = logging.getLogger("wsproto_core.asgi")
 
@@ -123,7 +123,7 @@ async def run_websocket(
     admission = await hub.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
     if isinstance(admission, Denial):
         if accepted:
-            await _close_accepted(hub, send, admission, info)
+            await refuse_accepted(hub, send, admission, info)
         else:
             await refuse(scope, send, admission, hub.settings.problem_type_base_url)
         return
@@ -163,8 +163,15 @@ async def _read(session: Session, transport: AsgiTransport, receive: Receive) ->
         await session.finished()
 
 
-async def _close_accepted(hub: Hub, send: Send, denial: Denial, info: ConnectionInfo) -> None:
-    """Refuse a connection that the application has accepted itself: the problem, then the close code."""
+async def refuse_accepted(hub: Hub, send: Send, denial: Denial, info: ConnectionInfo) -> None:
+    """Refuse a connection that the application has accepted itself: the problem, then the close code.
+
+    Args:
+        hub: that knows how a problem travels.
+        send: of the connection.
+        denial: why.
+        info: what the connection told about itself.
+    """
     text = hub.problem_text(denial.problem, info)
     try:
         await send({"type": "websocket.send", "text": text})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import LazyObject
@@ -26,7 +26,12 @@ log = logging.getLogger("wsproto_core.security")
 TokenUserResolver = Callable[[str], object | Awaitable[object]]
 """Turns a token into a user, or into None when it is no good; may raise a `Problem` to refuse the connection."""
 
-_Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    _LazyUser = LazyObject[Any]  # generic for type checkers only
+else:
+    _LazyUser = LazyObject
+
+_Application = Callable[..., Awaitable[None]]
 
 
 class AccessTokenAuthMiddleware:
@@ -43,13 +48,16 @@ class AccessTokenAuthMiddleware:
     """
 
     def __init__(self, app: _Application, user_resolver: TokenUserResolver) -> None:
-        if not callable(user_resolver):
+        if not callable(cast("object", user_resolver)):
+            kind = type(user_resolver).__name__
             raise ImproperlyConfigured(
-                f"AccessTokenAuthMiddleware takes a function from a token to a user, not {type(user_resolver).__name__}."
+                f"AccessTokenAuthMiddleware takes a function from a token to a user, not {kind}."
             )
         self.app = app
         self.user_resolver = user_resolver
-        self._is_async = iscoroutinefunction(user_resolver) or iscoroutinefunction(type(user_resolver).__call__)
+        self._is_async = inspect.iscoroutinefunction(user_resolver) or inspect.iscoroutinefunction(
+            type(user_resolver).__call__
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find out who connects, then go on to the application."""
@@ -83,7 +91,7 @@ class AccessTokenAuthMiddleware:
             raise Problem("Something went wrong on the server.", code="internal_error") from None
 
 
-class _Nobody(LazyObject):
+class _Nobody(_LazyUser):
     """An anonymous user. Channels' AuthMiddleware, if it comes after, puts the session's user in."""
 
     def _setup(self) -> None:

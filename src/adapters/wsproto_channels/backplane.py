@@ -105,7 +105,8 @@ class _Life:
         self._refresh = float(getattr(layer, "group_expiry", _GROUP_EXPIRY)) / 4
 
     async def begin(self) -> None:
-        self._channel = await self._layer.new_channel(_CHANNEL_PREFIX)
+        # The specification of layers has the prefix, the base class not.
+        self._channel = await self._layer.new_channel(_CHANNEL_PREFIX)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._read()), loop.create_task(self._keep_groups())]
 

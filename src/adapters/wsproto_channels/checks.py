@@ -20,7 +20,7 @@ _IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Find settings that make no sense."""
     try:
-        _, thread_sensitive = read_settings()
+        thread_sensitive = read_settings()[1]
     except ConfigurationError as error:
         return [
             Error(str(error), hint=f"Correct {SETTING} in the settings; no socket is served before.", id="wsproto.E001")
@@ -61,7 +61,7 @@ def check_channel_layer(**_: Any) -> list[CheckMessage]:
         return [
             Warning(
                 "CHANNEL_LAYERS has no 'default', so events reach only clients of the process that emits them.",
-                hint="Configure a channel layer such as channels_redis.core.RedisChannelLayer; or, for a project that is "
+                hint="Configure a layer such as channels_redis.core.RedisChannelLayer; or, for a project that is "
                 f'one process, say so: {SETTING} = {{"BACKPLANE": "memory://"}}.',
                 id="wsproto.W003",
             )

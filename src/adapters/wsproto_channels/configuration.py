@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from wsproto_channels.backplane import ChannelLayerBackplane
 from wsproto_channels.databases import clean_connections
 from wsproto_channels.threads import HandlerThreads, in_thread
 from wsproto_core.autodiscover import autodiscover
-from wsproto_core.backplane import Backplane
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
 from wsproto_core.limits import Limits
@@ -96,7 +95,7 @@ def forget_settings(*, setting: str, **_: object) -> None:
 def discover() -> None:
     """Import the conventional modules of every installed application, once Django is set up."""
     try:
-        settings, _ = read_settings()
+        settings = read_settings()[0]
     except ConfigurationError as error:
         if _State.mounted:
             raise ImproperlyConfigured(str(error)) from error

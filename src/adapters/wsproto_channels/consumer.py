@@ -12,9 +12,9 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from wsproto_asgi.connection import run_websocket
-from wsproto_asgi.handshake import Receive, Scope, Send, refuse
+from wsproto_asgi.handshake import Scope, refuse
 from wsproto_channels.configuration import Configured, configured, mounted
-from wsproto_channels.daphne import complete_closing
+from wsproto_channels.daphne import complete
 from wsproto_channels.databases import sweeper
 from wsproto_channels.layer_messages import layer_messages
 from wsproto_core.admission import Denial, close_code_of
@@ -47,8 +47,8 @@ class WebSocketConsumer(AsyncConsumer):
         hub: that it belongs to.
     """
 
-    # Types for Channels say that there always is an alias; its code takes None for what it is.
-    channel_layer_alias: ClassVar[str | None] = None  # type: ignore[assignment]
+    # A str or None, for which the types of Channels have no room.
+    channel_layer_alias: ClassVar[Any] = None
     groups: ClassVar[Iterable[str]] = ()
     allow_anonymous: ClassVar[bool] = False
 
@@ -82,12 +82,12 @@ class WebSocketConsumer(AsyncConsumer):
             return
         async with AsyncExitStack() as stack:
             alias = self.channel_layer_alias
-            self.channel_layer = get_channel_layer(alias) if alias is not None else None
-            if self.channel_layer is not None:
-                self.channel_name = await stack.enter_async_context(layer_messages(self, self.channel_layer))
-            await run_websocket(
-                this.hub, self.scope, receive, complete_closing(send), surroundings=this.surroundings, **options
-            )
+            layer = get_channel_layer(alias) if alias is not None else None
+            if layer is not None:
+                self.channel_layer = layer
+                self.channel_name = await stack.enter_async_context(layer_messages(self, layer))
+            receive, send = complete(receive, send)
+            await run_websocket(this.hub, self.scope, receive, send, surroundings=this.surroundings, **options)
 
     def get_user(self) -> Any:
         """Return the user: an object with ``is_authenticated`` and ``pk``, or None."""
@@ -109,7 +109,10 @@ class WebSocketConsumer(AsyncConsumer):
         """Return what ``context.state`` begins with: a dict, or None."""
         return None
 
-    async def send(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # type: ignore[override]
+    # As in AsyncWebsocketConsumer of Channels, which overrides it likewise.
+    async def send(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, text_data: str | None = None, bytes_data: bytes | None = None
+    ) -> None:
         """Send a frame that is no event, after what is queued already.
 
         Raises:

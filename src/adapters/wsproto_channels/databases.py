@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,7 +22,7 @@ _INTERVAL: Final = 1.0  # seconds
 
 
 @contextmanager
-def clean_connections() -> Iterator[None]:
+def clean_connections() -> Generator[None]:
     """Around a plain function in a thread: close the connections that are unusable or too old, as a request does."""
     close_old_connections()
     try:

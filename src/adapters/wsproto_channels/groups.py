@@ -95,30 +95,28 @@ def read_message(message: object) -> tuple[str, bytes]:
     match message:
         case {"type": str() as kind, "topic": str() as name, "publication": str() as text} if kind == PUBLICATION:
             return name, text.encode()
-        case {"type": str() as kind} if kind == EVENT:
-            return _read_event(message)
+        case {"type": str() as kind, "to": to, "event": str() as event, **rest} if kind == EVENT and event:
+            return _read_event(to, event, rest)
         case _:
             raise ValueError("no message for clients")
 
 
-def _read_event(message: Mapping[Any, Any]) -> tuple[str, bytes]:
-    to, name, payload = message.get("to"), message.get("event"), message.get("payload", {})
-    topics = [to] if isinstance(to, str) else to
-    exclude = message.get("exclude", [])
-    if not (_are_texts(topics) and topics and _are_texts(exclude) and isinstance(name, str) and name):
-        raise ValueError("'to', 'event' or 'exclude' is not what it should be")
-    if not isinstance(payload, Mapping):
-        raise ValueError("'payload' is no dict")
-    msg_id = canonical_uuid(message.get("id")) if "id" in message else new_id()
-    if msg_id is None:
-        raise ValueError("'id' is no UUID")
+def _read_event(to: object, name: str, rest: Mapping[object, object]) -> tuple[str, bytes]:
+    topics = _texts([to] if isinstance(to, str) else to)
+    exclude = _texts(rest.get("exclude", []))
+    payload = rest.get("payload", {})
+    msg_id = canonical_uuid(rest["id"]) if "id" in rest else new_id()
+    if not topics or not isinstance(payload, Mapping) or msg_id is None:
+        raise ValueError("'to', 'payload' or 'id' is not what it should be")
     event = EncodedEvent(msg_id, name, encode_json(payload, "its payload"))
     # No hub is its origin, so that every hub delivers it.
     return topics[0], write_publication(event, "", [_audience_of(each) for each in topics], exclude)
 
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+def _texts(value: object) -> list[str]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
+        raise ValueError("'to' or 'exclude' is no list of strings")
+    return list(value)
 
 
 def _audience_of(name: str) -> Audience:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from channels.layers import BaseChannelLayer
 
@@ -18,10 +18,7 @@ log = logging.getLogger("wsproto_core.channels")
 class SupportsDispatch(Protocol):
     """A consumer of Channels."""
 
-    @property
-    def groups(self) -> Iterable[str]:
-        """That it is in."""
-        ...
+    groups: ClassVar[Iterable[str]]
 
     async def dispatch(self, message: Any) -> None:
         """Call the method that a message names."""
@@ -29,7 +26,7 @@ class SupportsDispatch(Protocol):
 
 
 @asynccontextmanager
-async def layer_messages(consumer: SupportsDispatch, layer: BaseChannelLayer) -> AsyncIterator[str]:
+async def layer_messages(consumer: SupportsDispatch, layer: BaseChannelLayer) -> AsyncGenerator[str]:
     """Read a channel for a consumer, which is in its groups meanwhile; yield the name of the channel."""
     channel = await layer.new_channel()
     for group in consumer.groups:

@@ -8,15 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Unpack
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
 
-from wsproto_asgi.handshake import problem_response
 from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
-from wsproto_core.problems import Problem
 from wsproto_core.settings import HubOptions, Settings
+from wsproto_fastapi.problems import answer_problems
 
 __all__ = ["configure_websocket", "hub_of"]
 
@@ -49,7 +46,7 @@ def configure_websocket(app: Starlette, **options: Unpack[HubOptions]) -> Hub:
     hub.discover(base_packages_of(calling_module()))
     setattr(app.state, _STATE, hub)
     _follow_lifespan(app, hub)
-    _answer_problems(app, hub)
+    answer_problems(app, hub)
     return hub
 
 
@@ -81,12 +78,3 @@ def _follow_lifespan(app: Starlette, hub: Hub) -> None:
                 await hub.stop()
 
     app.router.lifespan_context = lifespan
-
-
-def _answer_problems(app: Starlette, hub: Hub) -> None:
-    async def answer(connection: HTTPConnection, problem: Any) -> Response:
-        base_url = hub.settings.problem_type_base_url
-        status, headers, body = problem_response(problem, base_url, connection.scope["path"])
-        return Response(body, status, {name.decode(): value.decode() for name, value in headers})
-
-    app.exception_handlers.setdefault(Problem, answer)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, TooManyFragments
 from websockets.protocol import State
 
 from wsproto_core.closing import CloseCode
+from wsproto_core.errors import ConfigurationError
 from wsproto_core.session import Session
 from wsproto_core.transport import ConnectionInfo
 
-__all__ = ["WebSocketsTransport", "read"]
+__all__ = ["WebSocketsTransport", "connection_class", "read"]
 
 
 class WebSocketsTransport:
@@ -56,18 +57,35 @@ class WebSocketsTransport:
     async def close(self, code: int, reason: str) -> None:
         """Do the closing handshake; without an answer within the library's ``close_timeout`` hang up."""
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(code, reason))
+            self._closing = asyncio.get_running_loop().create_task(hang_up(self._connection, code, reason))
         # Whoever waits for it may give up earlier; the hanging up must not be lost with them.
         await asyncio.shield(self._closing)
 
-    async def _close(self, code: int, reason: str) -> None:
-        connection = self._connection
-        try:
-            async with asyncio.timeout(connection.close_timeout):
-                await connection.close(code, reason)
-        except TimeoutError:
-            # The library counts this time from the close frame on, which a client that does not read never lets out.
-            connection.transport.abort()
+
+class EndingConnection(ServerConnection):
+    """A connection whose messages end with the close frame.
+
+    The library's own end when TCP does, so that a client that leaves it open is there for ever.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come in."""
+        super().data_received(data)
+        if self.protocol.eof_sent:
+            self.recv_messages.close()
+
+
+def connection_class(own: type[ServerConnection] | None) -> type[ServerConnection]:
+    """Return the class of connections.
+
+    Args:
+        own: the application's ``create_connection``.
+    """
+    if own is None:
+        return EndingConnection
+    if not (isinstance(own, type) and issubclass(own, ServerConnection)):
+        raise ConfigurationError(f"create_connection must be a subclass of ServerConnection, not {own!r}.")
+    return type(own.__name__, (EndingConnection, own), {})
 
 
 async def read(session: Session, connection: ServerConnection) -> None:
@@ -77,13 +95,33 @@ async def read(session: Session, connection: ServerConnection) -> None:
         session: of the connection.
         connection: the library's. While the session takes nothing, the library stops reading at its ``max_queue``.
     """
-    take, receive = session.receive, connection.recv
+    take, receive = session.receive, connection.recv_messages.get
+    failure = None
     try:
         while True:
             await take(await receive())
-    except ConnectionClosed:
+    except EOFError:
         pass
+    except UnicodeDecodeError as error:
+        failure = CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}"
+    except TooManyFragments:
+        failure = CloseCode.MESSAGE_TOO_BIG, "too many fragments"
     finally:
-        code = connection.close_code
-        session.closed(CloseCode.ABNORMAL if code is None else code, connection.close_reason or "")
+        closed = connection.protocol.close_rcvd
+        if closed is not None:
+            session.closed(closed.code, closed.reason)
+        else:
+            session.closed(*(failure or (CloseCode.ABNORMAL, "")))
+        if failure is not None:
+            await hang_up(connection, *failure)
         await session.finished()
+
+
+async def hang_up(connection: ServerConnection, code: int, reason: str) -> None:
+    """Do the closing handshake; without an answer within the library's ``close_timeout`` end the connection."""
+    try:
+        async with asyncio.timeout(connection.close_timeout):
+            await connection.close(code, reason)
+    except TimeoutError:
+        # The library counts this time from the close frame on, which a client that does not read never lets out.
+        connection.transport.abort()

@@ -14,6 +14,7 @@ from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
 from wsproto_core.security import ANY_ORIGIN
 from wsproto_core.settings import Settings
+from wsproto_websockets.connection import connection_class
 from wsproto_websockets.opening import Opening
 from wsproto_websockets.options import ServeOptions, split
 from wsproto_websockets.server import Server
@@ -106,6 +107,7 @@ def _server(path: str | None, hub: Hub | None, options: Mapping[str, Any], addre
     )
     rest.setdefault("max_size", used.limits.max_message_bytes)
     rest.setdefault("close_timeout", _CLOSE_TIMEOUT)
+    rest["create_connection"] = connection_class(rest.get("create_connection"))
 
     def start(handler: Callable[[ServerConnection], Awaitable[None]]) -> library.Server:
         return library.serve(

@@ -9,8 +9,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.adapters.django_project.s
 
 from django.core.asgi import get_asgi_application
 
-http = get_asgi_application()  # sets Django up, so it comes before what needs that
+http = get_asgi_application()
 
+# ruff: noqa: E402 - what follows needs Django to be set up, which that call has done
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import path

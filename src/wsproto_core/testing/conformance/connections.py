@@ -33,7 +33,7 @@ async def fragments(target: Target) -> None:
         assert (await peer.receive())["payload"] == {"text": "żółw"}
 
 
-@case("big answers arrive whole while the client pings")
+@case("big answers arrive whole while the client pings", needs=["pongs"])
 async def big_answers(target: Target) -> None:
     text = "x" * 500_000
     async with target.connect() as peer:
@@ -78,7 +78,7 @@ async def order(target: Target) -> None:
         assert [answer.get("req_id") for answer in answers] == [slow, quick, None], answers
 
 
-@case("a handler is cancelled when its client vanishes")
+@case("a handler is cancelled when its client vanishes", needs=["prompt_end"])
 async def cancelled(target: Target) -> None:
     async with target.connect() as watcher:
         for rude in (True, False):

@@ -25,7 +25,9 @@ class Target:
         url: where the conformance actions are mounted, ``ws://127.0.0.1:8000/ws/``.
         lacks: the capabilities that this host does not have; the cases that need one are passed over:
             ``denial``: refuse before accept with the problem as the HTTP response, and not with a bare 403;
-            ``msgpack``: the MessagePack codec; ``size_code``: close with 1009 and not just end.
+            ``msgpack``: the MessagePack codec; ``size_code``: close with 1009 and not just end;
+            ``pongs``: answer pings while a message waits to be written;
+            ``prompt_end``: tell of a close frame at once, also when the client leaves TCP open after it.
         max_message_bytes: the limit that the server was started with.
     """
 

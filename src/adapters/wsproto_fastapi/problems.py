@@ -1,0 +1,44 @@
+"""A `Problem` that a dependency or a route raises, as the answer to its request or connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketState
+
+from wsproto_asgi.connection import refuse_accepted
+from wsproto_asgi.handshake import info_from_scope, problem_response, refuse
+from wsproto_core.admission import Denial, close_code_of
+from wsproto_core.hub import Hub
+from wsproto_core.problems import Problem
+
+__all__ = ["answer_problems"]
+
+
+def answer_problems(app: Starlette, hub: Hub) -> None:
+    """Answer problems that are raised outside of any action, unless the application has a handler for them.
+
+    Args:
+        app: whose dependencies and routes raise them.
+        hub: that knows what problem type URLs begin with.
+    """
+    base_url = hub.settings.problem_type_base_url
+
+    async def answer(connection: HTTPConnection, problem: Any) -> Response | None:
+        scope = connection.scope
+        if not isinstance(connection, WebSocket):
+            status, headers, body = problem_response(problem, base_url, scope["path"])
+            return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+        # Sent from here, since older releases of Starlette drop the response that a handler returns for a WebSocket.
+        denial = Denial(problem, close_code_of(problem))
+        match connection.application_state:
+            case WebSocketState.CONNECTING:
+                await refuse(scope, connection.send, denial, base_url)
+            case WebSocketState.CONNECTED:
+                await refuse_accepted(hub, connection.send, denial, info_from_scope(scope))
+        return None
+
+    app.exception_handlers.setdefault(Problem, answer)

@@ -1,0 +1,249 @@
+"""Who comes in: draining, origin, authentication, limits; and the places that are held meanwhile."""
+
+import asyncio
+import logging
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.core.peer import V1, hub_of, peer
+from wsproto_core import (
+    Admission,
+    CloseCode,
+    ConnectionInfo,
+    Denial,
+    Headers,
+    Hub,
+    Identity,
+    Limits,
+    Problem,
+    room,
+)
+from wsproto_core.admission import close_code_of
+from wsproto_core.codec import PLAIN, V1_JSON
+from wsproto_core.errors import InvalidTopicError
+from wsproto_core.security import ANY_ORIGIN, AUTHENTICATE_LATER
+
+INFO = ConnectionInfo()
+
+
+async def admitted(hub: Hub, info: ConnectionInfo = INFO, **options: Any) -> Admission:
+    admission = await hub.admit(info, **options)
+    assert isinstance(admission, Admission), admission
+    return admission
+
+
+async def denied(hub: Hub, info: ConnectionInfo = INFO, **options: Any) -> Denial:
+    denial = await hub.admit(info, **options)
+    assert isinstance(denial, Denial)
+    return denial
+
+
+async def test_a_connection_is_admitted_with_an_id_that_cannot_be_guessed() -> None:
+    hub = hub_of()
+    ids = {(await admitted(hub)).connection_id for _ in range(100)}
+    assert len(ids) == 100
+    assert {UUID(each).version for each in ids} == {4}
+
+
+async def test_an_admission_carries_what_it_was_given() -> None:
+    hub = hub_of()
+    state = {"a": 1}
+    admission = await admitted(hub, user_id=7, connection_id="mine", rooms=("lobby", room("bar")), state=state)
+    assert admission.connection_id == "mine"
+    assert admission.identity == Identity(7)
+    assert admission.rooms == ("lobby", room("bar"))
+    assert admission.state == state
+    assert admission.state is not state
+    assert not admission.used
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ((), None),
+        (("chat",), None),
+        ((V1_JSON,), V1_JSON),
+        (("chat", V1_JSON), V1_JSON),
+        (("access-token",), "access-token"),
+        (("access-token", V1_JSON), V1_JSON),
+    ],
+)
+async def test_the_subprotocol_is_chosen(offered: tuple[str, ...], chosen: str | None) -> None:
+    admission = await admitted(hub_of(), ConnectionInfo(subprotocols=offered))
+    assert admission.subprotocol == chosen
+    assert admission.codec.subprotocol == (chosen if chosen == V1_JSON else None)
+    assert (admission.codec is PLAIN) == (chosen != V1_JSON)
+
+
+@pytest.mark.parametrize("connection_id", ["", 7.5, None])
+async def test_a_connection_id_that_is_none_is_an_error(connection_id: Any) -> None:
+    if connection_id is None:
+        assert (await admitted(hub_of(), connection_id=None)).connection_id
+        return
+    with pytest.raises(InvalidTopicError):
+        await hub_of().admit(INFO, connection_id=connection_id)
+
+
+async def test_a_connection_id_is_taken_once() -> None:
+    hub = hub_of()
+    first = await admitted(hub, connection_id="mine")
+    denial = await denied(hub, connection_id="mine")
+    assert (denial.problem.code, denial.close_code) == ("conflict", CloseCode.POLICY_VIOLATION)
+    hub.release(first)
+    async with peer(hub, connection_id="mine"):
+        assert (await denied(hub, connection_id="mine")).problem.code == "conflict"
+    await admitted(hub, connection_id="mine")
+
+
+async def test_places_are_limited_and_held_from_admission_to_the_end() -> None:
+    hub = hub_of(limits=Limits(max_connections=2))
+    async with peer(hub):
+        second = await admitted(hub)
+        denial = await denied(hub)
+        assert (denial.problem.code, denial.problem.status) == ("unavailable", 503)
+        assert denial.problem.retryable
+        assert denial.close_code == CloseCode.TRY_AGAIN_LATER
+        hub.release(second)
+        hub.release(second)
+        await admitted(hub)
+        assert (await denied(hub)).problem.code == "unavailable"
+    await admitted(hub)
+    assert hub.stats().counters["refused"] == 2
+
+
+async def test_without_a_limit_there_is_a_place_for_everybody() -> None:
+    hub = hub_of(limits=Limits(max_connections=None))
+    for _ in range(20):
+        await admitted(hub)
+
+
+async def test_places_of_a_user_are_limited() -> None:
+    hub = hub_of(limits=Limits(max_connections_per_user=2))
+    async with peer(hub, user_id=42):
+        await admitted(hub, user_id="42")
+        denial = await denied(hub, user_id=42)
+        assert (denial.problem.code, denial.problem.status) == ("rate_limited", 429)
+        assert denial.close_code == CloseCode.TRY_AGAIN_LATER
+        await admitted(hub, user_id=43)
+        for _ in range(5):
+            await admitted(hub, user_id=None)
+
+
+async def test_who_authenticates_later_comes_under_the_same_limit() -> None:
+    hub = hub_of(limits=Limits(max_connections_per_user=1), authenticate=lambda info: info.token or AUTHENTICATE_LATER)
+    async with peer(hub, user_id="ann"), peer(hub, V1, user_id=AUTHENTICATE_LATER) as second:
+        problem = await second.ask("ws.authenticate", {"token": "ann"})
+        assert (problem["code"], problem["status"]) == ("rate_limited", 429)
+        assert (await second.ask("ws.authenticate", {"token": "bob"}))["payload"]["user_id"] == "bob"
+        req_id = await second.send("ws.authenticate", {"token": "bob"})
+        await second.end_of(req_id)
+        assert (await second.ask("ws.authenticate", {"token": "bob"}))["event"] == "ws.authenticated"
+
+
+async def test_nobody_comes_in_while_the_server_drains() -> None:
+    hub = hub_of()
+    await hub.drain()
+    assert hub.draining
+    denial = await denied(hub)
+    assert (denial.problem.code, denial.close_code) == ("unavailable", CloseCode.TRY_AGAIN_LATER)
+    hub.start()
+    assert not hub.draining
+    await admitted(hub)
+
+
+@pytest.mark.parametrize(
+    ("origin", "passes"),
+    [
+        (None, True),
+        ("https://good.example", True),
+        ("null", False),
+        ("https://evil.example", False),
+        ("https://good.example.evil.example", False),
+        ("http://good.example", False),
+    ],
+)
+async def test_foreign_pages_are_refused_and_the_log_says_how_to_let_them_in(
+    origin: str | None, passes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = {"Host": "good.example", **({"Origin": origin} if origin is not None else {})}
+    info = ConnectionInfo(headers=Headers(fields), scheme="wss", path="/ws/", peer=("192.0.2.1", 1234))
+    hub = hub_of()
+    if passes:
+        await admitted(hub, info)
+        return
+    denial = await denied(hub, info)
+    assert (denial.problem.code, denial.problem.status) == ("forbidden", 403)
+    assert denial.close_code == CloseCode.POLICY_VIOLATION
+    [record] = [each for each in caplog.records if each.name == "wsproto_core.security"]
+    assert record.levelno == logging.WARNING
+    assert "expected https://good.example. Allow it with allowed_origins=[…]." in record.getMessage()
+    assert vars(record).items() >= {"reason": "origin", "origin": origin, "peer": ("192.0.2.1", 1234)}.items()
+    await admitted(hub_of(allowed_origins=ANY_ORIGIN), info)
+
+
+async def test_what_the_host_knows_wins_over_authenticate() -> None:
+    asked: list[ConnectionInfo] = []
+
+    def authenticate(info: ConnectionInfo) -> int:
+        asked.append(info)
+        return 1
+
+    hub = hub_of(authenticate=authenticate)
+    assert (await admitted(hub, user_id=7)).identity == Identity(7)
+    assert (await admitted(hub, user_id=None)).identity == Identity(None)
+    assert asked == []
+    assert (await admitted(hub)).identity == Identity(1)
+    assert asked == [INFO]
+
+
+@pytest.mark.parametrize(
+    ("found", "identity"),
+    [
+        (None, Identity(None)),
+        ("ann", Identity("ann")),
+        (Identity("ann", scopes=frozenset({"x"})), Identity("ann", scopes=frozenset({"x"}))),
+        (AUTHENTICATE_LATER, None),
+    ],
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_authenticate_says_who_it_is(found: Any, identity: Identity | None, asynchronous: bool) -> None:
+    async def later(info: ConnectionInfo) -> Any:
+        await asyncio.sleep(0)
+        return found
+
+    hub = hub_of(authenticate=later if asynchronous else lambda info: found)
+    assert (await admitted(hub)).identity == identity
+
+
+async def test_without_authenticate_everybody_is_anonymous() -> None:
+    assert (await admitted(hub_of())).identity == Identity()
+
+
+@pytest.mark.parametrize(
+    ("status", "close_code"),
+    [
+        (401, CloseCode.UNAUTHORIZED),
+        (403, CloseCode.FORBIDDEN),
+        (429, CloseCode.TRY_AGAIN_LATER),
+        (503, CloseCode.TRY_AGAIN_LATER),
+        (500, CloseCode.INTERNAL_ERROR),
+        (502, CloseCode.INTERNAL_ERROR),
+        (400, CloseCode.POLICY_VIOLATION),
+        (409, CloseCode.POLICY_VIOLATION),
+    ],
+)
+async def test_authenticate_may_refuse_with_a_problem(status: int, close_code: int) -> None:
+    def authenticate(info: ConnectionInfo) -> None:
+        raise Problem("Not you.", status=status)
+
+    denial = await denied(hub_of(authenticate=authenticate))
+    assert (denial.problem.status, denial.problem.detail, denial.close_code) == (status, "Not you.", close_code)
+    assert close_code_of(denial.problem) == close_code
+
+
+@pytest.mark.parametrize("user_id", [True, 1.5, b"ann", object()])
+async def test_what_is_no_user_id_is_an_error_of_the_host(user_id: Any) -> None:
+    with pytest.raises(TypeError, match="user_id must be"):
+        await hub_of().admit(INFO, user_id=user_id)
