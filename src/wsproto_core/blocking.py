@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from wsproto_core.tasks import running_loop
@@ -18,6 +19,9 @@ __all__ = ["LoopThread", "loop_thread"]
 
 _T = TypeVar("_T")
 
+# What blocks in sync code is meant to: so many may do it at once, for each of a server's threads perhaps one.
+_MOST_THREADS: Final = 128
+
 
 class LoopThread:
     """An event loop in a thread of its own. The process has one, `loop_thread`; tests make more."""
@@ -25,6 +29,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -59,9 +64,8 @@ class LoopThread:
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None:
-            stopped = threading.Event()
-            loop.call_soon_threadsafe(_stop, loop, stopped)
-            stopped.wait()
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join()
 
     def forget(self) -> None:
         """Begin anew in a forked child, where the thread is not, and its lock may be held by nobody."""
@@ -71,16 +75,20 @@ class LoopThread:
     def _start(self) -> asyncio.AbstractEventLoop:
         # Of all loops only this kind watches sockets that it did not open, on every system.
         loop = asyncio.SelectorEventLoop()
+        loop.set_default_executor(ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="wsproto-blocking"))
         running = threading.Event()
         loop.call_soon(running.set)
-        threading.Thread(target=loop.run_forever, name="wsproto-loop", daemon=True).start()
+        self._thread = threading.Thread(target=_run, args=[loop], name="wsproto-loop", daemon=True)
+        self._thread.start()
         running.wait()
         return loop
 
 
-def _stop(loop: asyncio.AbstractEventLoop, stopped: threading.Event) -> None:
-    loop.stop()
-    stopped.set()
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
 
 
 loop_thread: Final = LoopThread()

@@ -38,7 +38,11 @@ class Codec(Protocol):
         ...
 
     def encode(self, text: str) -> str | bytes:
-        """Return the frame that carries a JSON text."""
+        """Return the frame that carries a JSON text.
+
+        Raises:
+            UnserializableEventError: the text holds what this codec cannot carry.
+        """
         ...
 
 

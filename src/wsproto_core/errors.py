@@ -87,7 +87,10 @@ class InvalidTopicError(WsprotoError, ValueError):
 
 
 class UnserializableEventError(WsprotoError, ValueError):
-    """An event holds something that JSON (RFC 8259) cannot carry: NaN, Infinity, a lone surrogate."""
+    """An event holds something that cannot travel.
+
+    JSON (RFC 8259) has no NaN, Infinity and lone surrogates; MessagePack has no integers of more than 64 bits.
+    """
 
 
 class HostError(WsprotoError, RuntimeError):

@@ -84,6 +84,8 @@ class Hub:
     Attributes:
         settings, limits, registry: as given.
         id: of this hub among those that share a backplane.
+        worker_threads: how many plain functions may run at once in `workers`; None is Python's own choice. A host sets
+            it before the first connection.
     """
 
     __wsproto_inject__: ClassVar[str] = "hub"
@@ -105,6 +107,7 @@ class Hub:
         self._counters: Counter[str] = Counter()
         self._background: set[asyncio.Task[Any]] = set()
         self._workers: ThreadPoolExecutor | None = None
+        self.worker_threads: int | None = None
         self._signals: DrainSignals | None = None
         self._parent: ParentWatch | None = None
         hook = self.settings.on_disconnect
@@ -359,7 +362,7 @@ class Hub:
         if self._workers is None:
             with self._lock:
                 if self._workers is None:
-                    self._workers = ThreadPoolExecutor(thread_name_prefix="wsproto-worker")
+                    self._workers = ThreadPoolExecutor(self.worker_threads, thread_name_prefix="wsproto-worker")
         return self._workers
 
     def discover(self, base_packages: Iterable[str] = ()) -> tuple[str, ...]:

@@ -223,8 +223,9 @@ class Session:
         """Send an event that this connection asked for; awaiting it waits while the outbox is full."""
         if self._life is not _Life.OPEN:
             return _nothing()
+        frame = self._codec.encode(event.text(self._seq + 1, recipient, req_id))
         self._seq += 1
-        return self._outbox.answer(self._codec.encode(event.text(self._seq, recipient, req_id)))
+        return self._outbox.answer(frame)
 
     def answer_event(self, event: Event, call: Call) -> Awaitable[None]:
         """Send the event that a call answers with to the asker alone; see `answer`."""
@@ -233,20 +234,25 @@ class Session:
         msg_id = new_id()
         if fanout.observers:
             fanout.observe(EncodedEvent(msg_id, event.event_name, payload), (connection(self.id),))
-        call.events += 1
         if self._life is not _Life.OPEN:
+            call.events += 1
             return _nothing()
-        self._seq += 1
         members = self._own_members or self.own_members
-        text = event_text(msg_id, json_text(event.event_name), payload, self._seq, members, call.req_id)
-        return self._outbox.answer(self._codec.encode(text))
+        text = event_text(msg_id, json_text(event.event_name), payload, self._seq + 1, members, call.req_id)
+        frame = self._codec.encode(text)
+        call.events += 1
+        self._seq += 1
+        return self._outbox.answer(frame)
 
     def push(self, event: EncodedEvent, recipient: str) -> bool:
         """Send an event that comes from elsewhere, on this connection's loop; say whether it was queued."""
         if self._life is not _Life.OPEN:
             return False
+        frame = self._encode_pushed(event, recipient)
+        if frame is None:
+            return False
         self._seq += 1
-        return self._outbox.push(self._codec.encode(event.text(self._seq, recipient)))
+        return self._outbox.push(frame)
 
     def push_raw(self, frame: str | bytes) -> bool:
         """Send a frame as it is; say whether it was queued."""
@@ -592,23 +598,31 @@ class Session:
         await self._outbox.answer(self._codec.encode(self.hub.problem_text(problem, self.info)))
         self.close(CloseCode.MESSAGE_TOO_BIG, f"A message may have at most {maximum} bytes.")
 
+    def _encode_pushed(self, event: EncodedEvent, recipient: str) -> str | bytes | None:
+        try:
+            return self._codec.encode(event.text(self._seq + 1, recipient))
+        except UnserializableEventError as error:
+            # Whoever emits it may speak another codec, which carries it, and so may the other receivers.
+            log.warning("the event %r does not reach connection %s: %s", event.name, self.id, error)
+            return None
+
     async def _send_problem(self, problem: Problem, call: Call) -> None:
         try:
-            text = self.hub.problem_text(problem, self.info, call.req_id)
+            frame = self._codec.encode(self.hub.problem_text(problem, self.info, call.req_id))
         except UnserializableEventError as error:
             internal = self.hub.dispatcher.internal_error(call, error)
-            text = self.hub.problem_text(internal, self.info, call.req_id)
-        await self._outbox.answer(self._codec.encode(text))
+            frame = self._codec.encode(self.hub.problem_text(internal, self.info, call.req_id))
+        await self._outbox.answer(frame)
 
     async def refuse(self, problem: Problem, code: int) -> None:
         """Tell a problem that answers no message, and close."""
         try:
-            text = self.hub.problem_text(problem, self.info)
+            frame = self._codec.encode(self.hub.problem_text(problem, self.info))
         except UnserializableEventError:
             log.exception("connection %s cannot be told why it is refused", self.id)
             problem = Problem("Something went wrong on the server.", code="internal_error")
-            text = self.hub.problem_text(problem, self.info)
-        await self._outbox.answer(self._codec.encode(text))
+            frame = self._codec.encode(self.hub.problem_text(problem, self.info))
+        await self._outbox.answer(frame)
         self.close(code, problem.detail or problem.title)
 
     def _credential_expired(self) -> None:

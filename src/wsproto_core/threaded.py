@@ -251,14 +251,16 @@ class ThreadedSession(Session):
         with outbox.lock:
             if self._life is not _Life.OPEN or (call is not None and call.ended):
                 return
+            frame = self._codec.encode(text(self._seq + numbered))
             self._seq += numbered
-            frame = self._codec.encode(text(self._seq))
             mine = outbox.place(frame)
         outbox.answer_here(frame, mine)
 
     def _problem_text(self, problem: Problem, call: Call) -> str:
         try:
-            return self.hub.problem_text(problem, self.info, call.req_id)
+            text = self.hub.problem_text(problem, self.info, call.req_id)
+            self._codec.encode(text)  # only to see that it can be
+            return text
         except UnserializableEventError as error:
             internal = self.hub.dispatcher.internal_error(call, error)
             return self.hub.problem_text(internal, self.info, call.req_id)
@@ -297,7 +299,9 @@ class ThreadedSession(Session):
         with outbox.lock:
             if self._life is not _Life.OPEN:
                 return False
-            frame = self._codec.encode(event.text(self._seq + 1, recipient))
+            frame = self._encode_pushed(event, recipient)
+            if frame is None:
+                return False
             takes = outbox.takes(len(frame))
             self._seq += takes
             mine = takes and outbox.place(frame)
@@ -323,8 +327,8 @@ class ThreadedSession(Session):
         with outbox.lock:
             if self._life is not _Life.OPEN:
                 return NOTHING
+            frame = self._codec.encode(text(self._seq + 1))
             self._seq += 1
-            frame = self._codec.encode(text(self._seq))
             mine = outbox.place(frame)
         return outbox.answered(frame, mine)
 

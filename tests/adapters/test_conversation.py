@@ -164,7 +164,8 @@ async def test_a_plain_function_blocks_its_own_connection_only(server: Server, n
         assert await other.is_served()
         await other.send("open", {"name": name})
         passed = await blocked.receive()
-        assert passed["payload"]["thread"].startswith("wsproto-worker")
+        # Where that is, is the host's affair; not where the event loop runs.
+        assert passed["payload"]["thread"] not in {"MainThread", "wsproto-loop"}
         assert (await blocked.receive())["event"] == "health"
 
 

@@ -74,6 +74,16 @@ class Peer:
         async with asyncio.timeout(PATIENCE):
             await self.session.finished()
 
+    async def settled(self) -> None:
+        """Wait until all that comes before the first message is done: rooms are joined, ``on_connect`` has run."""
+        await until(lambda: self.session._serial is None)
+
+    async def arrived(self) -> list[dict[str, Any]]:
+        """Return what was written and not read yet, with what is on its way."""
+        async with asyncio.timeout(PATIENCE):
+            await self.session._outbox.flushed()
+        return self.unread()
+
     def unread(self) -> list[dict[str, Any]]:
         """Return what was written and not read yet."""
         return [strict(frame) for frame in self.transport.frames()]

@@ -42,6 +42,7 @@ async def test_it_shows_the_connection() -> None:
     identity = Identity("ann", scopes=frozenset({"read"}))
     hub = hub_of()
     async with peer(hub, path="/chat", user_id=identity, state={"a": 1}, rooms=["lobby"]) as client:
+        await client.settled()
         context = context_of(client)
         assert context.connection_id == context.websocket_id == client.id
         assert context.user_id == "ann"

@@ -56,7 +56,8 @@ async def three(hub: Hub) -> AsyncIterator[tuple[Peer, Peer, Peer]]:
         peer(hub, user_id="bob", rooms=["a"]) as bob,
         peer(hub) as nobody,
     ):
-        await until(lambda: hub.room_size("a") == 2 and hub.room_size("b") == 1)
+        await ann.settled()
+        await bob.settled()
         yield ann, bob, nobody
 
 
@@ -77,7 +78,7 @@ async def test_each_audience_reaches_its_members_only() -> None:
         ):
             assert await hub.emit(Said(), to=audience) == len(receivers)
             for each in (ann, bob, nobody):
-                got = each.unread()
+                got = await each.arrived()
                 assert len(got) == (each in receivers)
                 for message in got:
                     assert (message["recipient"], message["recipient_id"]) == (audience.kind, audience.id)
@@ -89,8 +90,8 @@ async def test_an_event_names_itself_the_same_for_all_and_is_numbered_for_each()
     async with three(hub) as (ann, bob, _):
         await hub.emit(Said(), to=user("ann"))
         await hub.emit(Said(), to=room("a"))
-        own, shared = ann.unread()
-        [other] = bob.unread()
+        own, shared = await ann.arrived()
+        [other] = await bob.arrived()
         assert own["msg_id"] != shared["msg_id"] == other["msg_id"]
         assert [own["seq"], shared["seq"], other["seq"]] == [1, 2, 1]
 
@@ -99,7 +100,7 @@ async def test_several_audiences_reach_each_connection_once_under_the_first_that
     hub = hub_of()
     async with three(hub) as (ann, bob, nobody):
         assert await hub.emit(Said(), to=[room("b"), user("bob"), room("a"), connection(ann.id)]) == 2
-        [to_ann], [to_bob] = ann.unread(), bob.unread()
+        [to_ann], [to_bob] = await ann.arrived(), await bob.arrived()
         assert (to_ann["recipient"], to_ann["recipient_id"]) == ("room", "b")
         assert (to_bob["recipient"], to_bob["recipient_id"]) == ("user", "bob")
         assert nobody.unread() == []
@@ -111,14 +112,14 @@ async def test_who_is_excluded_gets_nothing() -> None:
         assert await hub.emit(Said(), to=room("a"), exclude=ann.id) == 1
         assert await hub.emit(Said().to(room("a"), exclude=connection(bob.id))) == 1
         assert await hub.emit(Said().to(room("a"), exclude=[ann.id]), exclude=[bob.id]) == 0
-        assert [len(each.unread()) for each in (ann, bob)] == [1, 1]
+        assert [len(await each.arrived()) for each in (ann, bob)] == [1, 1]
 
 
 async def test_the_emitters_audience_wins_over_the_events_own() -> None:
     hub = hub_of()
     async with three(hub) as (ann, bob, _):
         assert await hub.emit(Said().to(user("ann")), to=user("bob")) == 1
-        assert (ann.unread(), len(bob.unread())) == ([], 1)
+        assert (await ann.arrived(), len(await bob.arrived())) == ([], 1)
 
 
 async def test_the_asker_gets_its_event_among_the_others() -> None:
@@ -141,7 +142,7 @@ async def test_the_asker_gets_its_event_among_the_others() -> None:
         ]
         assert own[0]["recipient_id"] == "b"
         assert own[1]["payload"]["text"] == "2 1 1"
-        assert [each["seq"] for each in bob.unread()] == [1, 2, 3]
+        assert [each["seq"] for each in await bob.arrived()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -165,7 +166,7 @@ async def test_an_application_has_recipients_of_its_own(asynchronous: bool) -> N
     async with three(hub) as (ann, bob, nobody):
         members["17"] = iter([bob.id, ann.id, bob.id, "gone"])
         assert await hub.emit(Said(), to=Audience("session", "17")) == 2
-        [to_ann], [to_bob] = ann.unread(), bob.unread()
+        [to_ann], [to_bob] = await ann.arrived(), await bob.arrived()
         assert (to_ann["recipient"], to_ann["recipient_id"]) == ("session", "17")
         assert to_ann["msg_id"] == to_bob["msg_id"]
         assert nobody.unread() == []
@@ -213,7 +214,7 @@ async def test_anything_that_emits_an_envelope_is_delivered() -> None:
     msg_id = new_id()
     async with three(hub) as (ann, bob, _):
         assert await hub.emit(Raw(msg_id=msg_id, req_id=new_id(), seq=99, payload={"a": [1]})) == 2
-        [message] = ann.unread()
+        [message] = await ann.arrived()
         assert message == {
             "msg_id": msg_id,
             "seq": 1,
@@ -222,7 +223,7 @@ async def test_anything_that_emits_an_envelope_is_delivered() -> None:
             "recipient_id": "a",
             "payload": {"a": [1]},
         }
-        assert len(bob.unread()) == 1
+        assert len(await bob.arrived()) == 1
         assert await hub.emit(Raw(), to=user("ann")) == 1
         assert (await ann.read())["recipient"] == "user"
 
@@ -274,8 +275,7 @@ async def test_on_its_own_loop_a_connection_has_the_event_at_once() -> None:
     hub = hub_of()
     async with three(hub) as (ann, _, __):
         hub.emit_sync(Said(text="now").to(room("x")), to=[user("ann"), room("a")], exclude="nobody")
-        await until(lambda: ann.transport._frames)
-        [message] = ann.unread()
+        [message] = await ann.arrived()
         assert (message["recipient"], message["payload"]["text"]) == ("user", "now")
 
 
@@ -357,7 +357,8 @@ async def test_a_connection_whose_loop_has_ended_is_not_reached_and_hurts_nobody
 async def test_what_another_hub_emits_is_delivered_here() -> None:
     one, two = (hub_of(backplane="memory://fanout", allow_broadcast=True) for _ in range(2))
     async with peer(one, V1, user_id=1, rooms=["a"]) as here, peer(two, V1, user_id=2, rooms=["a", "b"]) as there:
-        await until(lambda: one.room_size("a") and two.room_size("b"))
+        await here.settled()
+        await there.settled()
         for audience in (room("a"), [room("b"), room("a")], user(2), connection(there.id), everyone()):
             await one.emit(Said(), to=audience, exclude=here.id)
             message = await there.read()
@@ -380,7 +381,8 @@ async def test_recipients_of_an_applications_own_kind_are_looked_up_where_it_is_
 
     one, two = (hub_of(registry, backplane="memory://fanout-own") for _ in range(2))
     async with peer(one, rooms=["a"]) as here, peer(two, rooms=["a"]) as there:
-        await until(lambda: one.room_size("a") and two.room_size("a"))
+        await here.settled()
+        await there.settled()
         assert await one.emit(Said(), to=[Audience("session", here.id), room("a")]) == 1
         assert (await here.read())["recipient"] == "session"
         assert (await there.read())["recipient"] == "room"

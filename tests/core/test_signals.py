@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.core.peer import PATIENCE, until
-from wsproto_core.signals import DrainSignals
+from wsproto_core.blocking import loop_thread
+from wsproto_core.signals import DrainSignals, LoopThreadDrainSignals
 
 
 class Server:
@@ -44,9 +45,9 @@ class Drain:
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server that has taken both signals; the process gets its own back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)}
     server = Server()
-    for number in before:
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle)
     yield server
     for number, handler in before.items():
@@ -209,6 +210,88 @@ def test_the_exit_status_says_by_which_signal_a_program_ended() -> None:
         assert program.wait(PATIENCE) == -signal.SIGTERM
 
 
-def test_threads_that_are_not_the_main_one_are_many() -> None:
-    """The check above stands on this."""
-    assert threading.current_thread() is threading.main_thread()
+async def test_a_signal_that_stops_nothing_by_default_is_taken_only_from_a_server_that_stops_by_it(
+    server: Server,
+) -> None:
+    signals = install(Drain())
+    assert signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL
+    signals.uninstall()
+    signal.signal(signal.SIGQUIT, server.handle)
+    drain = Drain()
+    drain.end.set()
+    signals = install(drain)
+    os.kill(os.getpid(), signal.SIGQUIT)
+    await until(lambda: server.called)
+    assert (server.called, drain.begun) == ([(signal.SIGQUIT, False)], 1)
+    signals.uninstall()
+
+
+# Where connections live on the loop thread
+
+
+@pytest.fixture
+def running() -> Iterator[None]:
+    """Has the loop thread of the process run."""
+    assert loop_thread.loop.is_running()
+    yield
+    loop_thread.stop()
+
+
+def install_threaded(drain: Any, has_work: bool = True) -> LoopThreadDrainSignals:
+    signals = LoopThreadDrainSignals.install(drain, lambda: has_work)
+    assert signals is not None
+    return signals
+
+
+async def test_the_drain_runs_on_the_loop_thread_and_the_server_is_called_in_the_main_thread(
+    server: Server, running: None
+) -> None:
+    drained: list[Any] = []
+
+    async def drain() -> None:
+        drained.append((threading.current_thread().name, list(server.called)))
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        server.handle(number, frame)
+
+    signal.signal(signal.SIGTERM, handle)
+    signals = install_threaded(drain)
+    assert signals.is_installed()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(lambda: server.called)
+    assert drained == [("wsproto-loop", [])]
+    assert server.called == [(signal.SIGTERM, True)]
+    signals.uninstall()
+    assert not signals.is_installed()
+
+
+async def test_where_there_is_nothing_to_drain_the_server_has_the_signal_at_once(
+    server: Server, running: None
+) -> None:
+    drain = Drain()
+    signals = install_threaded(drain, has_work=False)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert server.called == [(signal.SIGTERM, True)]
+    assert drain.begun == 0
+    signals.uninstall()
+
+
+async def test_where_the_loop_thread_does_not_run_the_server_has_the_signal_at_once(server: Server) -> None:
+    signals = install_threaded(Drain())
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert server.called == [(signal.SIGTERM, True)]
+    signals.uninstall()
+
+
+async def test_a_forked_child_has_the_handlers_but_nothing_to_drain(
+    server: Server, running: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = install_threaded(Drain())
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: -1)
+        assert not signals.is_installed()
+        signals._on_signal(signal.SIGTERM, None)
+    assert server.called == [(signal.SIGTERM, False)]
+    assert signals.is_installed()
+    signals.uninstall()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core import mail
 from django.core.checks import CheckMessage, Error, Warning
 
 from wsproto_channels.configuration import SETTING, THREAD_SENSITIVE, read_settings
@@ -66,7 +67,7 @@ def check_channel_layer(**_: Any) -> list[CheckMessage]:
                 id="wsproto.W003",
             )
         ]
-    if layer.get("BACKEND") == _IN_MEMORY and (not django_settings.DEBUG or _workers() > 1):
+    if layer.get("BACKEND") == _IN_MEMORY and _is_served_by_several():
         return [
             Warning(
                 "The in-memory channel layer connects no processes, so with several workers events get lost.",
@@ -78,7 +79,10 @@ def check_channel_layer(**_: Any) -> list[CheckMessage]:
     return []
 
 
-def _workers() -> int:
-    """Return how many workers uvicorn and gunicorn are told to start by the environment."""
-    text = os.environ.get("WEB_CONCURRENCY", "")
-    return int(text) if text.isdecimal() else 1
+def _is_served_by_several() -> bool:
+    """Say whether there are, or will be, several processes: in production, or when the servers are told so."""
+    workers = os.environ.get("WEB_CONCURRENCY", "")  # of uvicorn and gunicorn
+    if workers.isdecimal() and int(workers) > 1:
+        return True
+    # Django's test environment, which is known by its outbox, has DEBUG off and is one process.
+    return not django_settings.DEBUG and not hasattr(mail, "outbox")

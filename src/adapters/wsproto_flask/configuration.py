@@ -32,6 +32,7 @@ _CHOSEN: Final = "wsproto_flask.subprotocol"
 _OPTIONS: Final = "SOCK_SERVER_OPTIONS"  # flask-sock's setting
 
 _lock: Final = threading.Lock()
+_MOST_THREADS: Final = 128
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -112,6 +113,8 @@ _SYNC_WORKER: Final = (
 
 def _make_hub(app: Flask, settings: Settings) -> Hub:
     hub = app.extensions[_EXTENSION] = Hub(in_threads(settings, app))
+    # Servers have many threads here, and a plain function that does not run in one of them must not wait for another.
+    hub.worker_threads = _MOST_THREADS
     return hub
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import fields
 from typing import Final
 
 from websockets.asyncio import server as library
@@ -11,6 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from wsproto_core.errors import ConfigurationError
+from wsproto_core.limits import Limits
 
 __all__ = ["basic_auth", "check_names"]
 
@@ -31,6 +33,8 @@ _OLDER: Final = {
     "realm": "process_request=basic_auth(realm=…, …)",
 }
 
+_LIMITS: Final = frozenset(field.name for field in fields(Limits))
+
 
 def check_names(names: Iterable[str], known: Collection[str]) -> None:
     """Refuse the names of options that are none.
@@ -43,6 +47,8 @@ def check_names(names: Iterable[str], known: Collection[str]) -> None:
             continue
         if name in _OLDER:
             raise ConfigurationError(f"serve() has no option {name!r}; today it is {_OLDER[name]}.")
+        if name in _LIMITS:
+            raise ConfigurationError(f"serve() has no option {name!r}; it is one of limits=Limits({name}=…).")
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(sorted(known))}."
         raise ConfigurationError(f"serve() has no option {name!r}.{hint}")

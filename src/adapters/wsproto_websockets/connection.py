@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed, TooManyFragments
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
 
 from wsproto_core.closing import CloseCode
@@ -104,7 +104,8 @@ async def read(session: Session, connection: ServerConnection) -> None:
         pass
     except UnicodeDecodeError as error:
         failure = CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}"
-    except TooManyFragments:
+    except WebSocketException:
+        # Too many fragments, where the library bounds them.
         failure = CloseCode.MESSAGE_TOO_BIG, "too many fragments"
     finally:
         closed = connection.protocol.close_rcvd

@@ -24,8 +24,8 @@ __all__ = ["Server"]
 class Server:
     """A server of the websockets library whose connections belong to a hub. Made by `serve`.
 
-    It is started by ``await`` or ``async with``; the latter closes it, too. Iterating over it gives the open connections
-    of the library, each with its ``latency``; `Hub.connections` has the other side of them.
+    It is started by ``await`` or ``async with``; the latter closes it, too. Iterating over it gives the open
+    connections of the library, each with its ``latency``; `Hub.connections` has the other side of them.
 
     Args:
         start: makes the library's server, given the handler of its connections.
@@ -51,6 +51,7 @@ class Server:
         self._owns_hub = owns_hub
         self._library: library.Server | None = None
         self._sessions: set[Session] = set()
+        self._starting = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
@@ -120,12 +121,13 @@ class Server:
         return self._library
 
     async def _start(self) -> Self:
-        if self._library is None:
-            self._library = self._start_library(self._serve)
-            if self._owns_hub:
-                self.hub.start()
-            self.hub.install_signal_handlers()
-        await self._library
+        async with self._starting:
+            if self._library is None:
+                started = await self._start_library(self._serve)
+                if self._owns_hub:
+                    self.hub.start()
+                self.hub.install_signal_handlers()
+                self._library = started
         return self
 
     async def _serve(self, connection: ServerConnection) -> None:

@@ -32,7 +32,7 @@ def serve(
     hub: Hub | None = None,
     **options: Unpack[ServeOptions],
 ) -> Server:
-    """Make a WebSocket server: ``async with serve(...) as server:``, or ``server = await serve(...)``.
+    """Make a WebSocket server, which ``async with`` or ``await`` starts.
 
     The options that are no settings go on to ``websockets.asyncio.server.serve``. With us ``max_size`` is
     ``Limits.max_message_bytes`` by default and ``close_timeout`` 5 seconds; ``origins`` takes the place of

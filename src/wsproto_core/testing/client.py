@@ -258,6 +258,8 @@ async def connect(
     session = hub.open(transport, admission)
     client = Client(hub, session, transport)
     try:
+        # The rooms are joined and ``on_connect`` has run.
+        await session.settle(_PATIENCE)
         if session.negotiated:
             await client._read("ws.ready")
         yield client

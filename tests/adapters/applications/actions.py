@@ -42,6 +42,10 @@ class Name(BaseModel):
     name: str
 
 
+class Gate(Name):
+    seconds: float = 10
+
+
 class Amount(BaseModel):
     count: int = Field(1, ge=0, le=10_000)
     size: int = Field(0, ge=0, le=16_777_216)
@@ -139,8 +143,8 @@ async def order(payload: Order) -> Counted:
 
 @action("wait")
 async def wait(payload: Name, context: ActionContext) -> Passed:
-    await note("waiting", context)
     try:
+        await note("waiting", context)
         while not gates[payload.name].is_set():  # noqa: ASYNC110 - threads wait for it too
             await asyncio.sleep(0.005)
     except asyncio.CancelledError:
@@ -150,9 +154,9 @@ async def wait(payload: Name, context: ActionContext) -> Passed:
 
 
 @action("block")
-def block(payload: Name, context: ActionContext) -> Passed:
+def block(payload: Gate, context: ActionContext) -> Passed:
     context.hub.emit_sync(Noted(what="waiting", connection_id=context.connection_id), to=room("notes"))
-    gates[payload.name].wait(timeout=10)
+    gates[payload.name].wait(payload.seconds)
     return Passed(name=payload.name, thread=threading.current_thread().name)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from tests.adapters.applications import actions
-from tests.adapters.applications.common import limits, look_inside, user_from
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
+
+from tests.adapters.applications import actions
+from tests.adapters.applications.common import limits, look_inside, user_from
 from wsproto_core import ConnectionInfo, Hub, Settings, room
 from wsproto_websockets import serve
 

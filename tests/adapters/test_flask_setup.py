@@ -1,0 +1,181 @@
+"""Setting wsproto_flask up: what is wrong is told in one sentence that names the way out; what is left out has defaults."""
+
+import asyncio
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from websockets.asyncio.client import connect
+
+import wsproto_flask
+from tests.adapters.hosts import GUNICORN
+from tests.adapters.serving import Server
+from tests.adapters.talking import Client
+from wsproto_core import ConfigurationError, HostError, Hub
+from wsproto_flask import configure_websocket, handle_websocket, hub_of
+
+# As small as an application can be: what is not configured works with the defaults.
+BARE = """
+from flask import Flask
+from flask_sock import Sock
+from wsproto_flask import handle_websocket
+
+app = Flask(__name__)
+sock = Sock(app)
+
+@sock.route("/ws/")
+def ws(websocket):
+    handle_websocket(websocket, state={"from": "bare"})
+"""
+
+CONFIGURED = BARE + """
+from wsproto_flask import configure_websocket
+configure_websocket(app)
+"""
+
+ServeText = Callable[..., Server]
+
+
+@pytest.fixture
+def serve_text(tmp_path: Path) -> Iterator[ServeText]:
+    """Starts a server of an application that is given as text."""
+    with ExitStack() as running:
+
+        def start(text: str, *command: str) -> Server:
+            (tmp_path / "app.py").write_text(text)
+            return running.enter_context(Server((*command, "--pythonpath", str(tmp_path), "app:app"), tmp_path / "log", {}))
+
+        yield start
+
+
+@pytest.fixture(autouse=True)
+def no_signal_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the signals of the tests' own process alone."""
+    monkeypatch.setattr("wsproto_flask.configuration.drain_at_exit", lambda hub: None)
+
+
+def test_a_second_configuration_is_refused() -> None:
+    app = Flask("shop")
+    hub = configure_websocket(app, autodiscover=False)
+    assert hub_of(app) is hub
+    with pytest.raises(ConfigurationError, match="for this application already; call it once"):
+        configure_websocket(app, autodiscover=False)
+
+
+@pytest.mark.parametrize("app", [None, "shop", object()])
+def test_what_is_no_application_is_refused(app: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"takes a Flask application, not {type(app).__name__}"):
+        configure_websocket(app)
+
+
+def test_an_unknown_setting_is_refused_with_the_one_that_was_meant() -> None:
+    options: dict[str, Any] = {"allow_origins": []}
+    with pytest.raises(ConfigurationError, match="Did you mean 'allowed_origins'"):
+        configure_websocket(Flask("shop"), **options)
+
+
+def test_an_application_without_configuration_has_one_hub_with_the_defaults() -> None:
+    app = Flask("shop")
+    assert isinstance(hub_of(app), Hub)
+    assert hub_of(app) is hub_of(app)
+    app.extensions["wsproto_core"] = "something else"
+    with pytest.raises(ConfigurationError, match="holds str"):
+        hub_of(app)
+
+
+def test_what_is_no_socket_of_flask_sock_is_refused() -> None:
+    with pytest.raises(HostError, match="WebSocket of a flask-sock route, not object"):
+        handle_websocket(object())  # type: ignore[arg-type]
+
+
+def test_a_socket_outside_of_a_request_is_refused() -> None:
+    websocket = object.__new__(wsproto_flask.endpoint.Server)
+    with pytest.raises(HostError, match=r"below @sock\.route"):
+        handle_websocket(websocket)
+
+
+def test_flask_sock_that_is_missing_is_told_with_the_way_out() -> None:
+    code = "import sys; sys.modules['flask_sock'] = None; import wsproto_flask"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 'wsproto_flask needs flask-sock: pip install "wsproto-core[flask]".' in done.stderr
+    assert "During handling" not in done.stderr
+
+
+async def test_without_configuration_it_works_with_the_defaults(serve_text: ServeText) -> None:
+    server = serve_text(BARE, *GUNICORN)
+    async with server.connect(subprotocols=["wsproto.v1.json"]) as client:
+        assert client.websocket.subprotocol is None
+        for _ in range(3):
+            assert await client.is_served()
+    async with server.connect(origin="https://evil.example") as client:
+        code, reason, before = await client.rest()
+        assert (code, reason) == (1008, "Not allowed")
+        assert [problem["code"] for problem in before] == ["forbidden"]
+
+
+async def test_a_sync_worker_is_told_at_the_start_and_holds_nobody(serve_text: ServeText) -> None:
+    server = serve_text(CONFIGURED, "-m", "gunicorn", "--bind", "127.0.0.1:{port}")
+    assert (await server.refusal("/ws/")).status_code == 500
+    # At the start, and again for whoever tried.
+    assert server.log.count("cannot hold connections: start it with --worker-class gthread --threads N") >= 2
+
+
+async def test_a_worker_with_threads_is_fine(serve_text: ServeText) -> None:
+    server = serve_text(CONFIGURED, *GUNICORN)
+    assert "cannot hold" not in server.log
+    async with server.connect() as client:
+        assert await client.is_served()
+
+
+async def test_over_tls_any_thread_may_write(serve_text: ServeText, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "1",
+         "-subj", "/CN=localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    text = CONFIGURED + """
+from typing import Any
+from pydantic import BaseModel
+from wsproto_core import ActionContext, Event, action, room
+
+class Size(BaseModel):
+    size: int
+    count: int = 1
+
+class Filled(Event, name="filled"):
+    filler: str
+
+@action("fill")
+def fill(payload: Size, context: ActionContext) -> list[Filled]:
+    context.join("all")
+    return [Filled(filler="x" * payload.size)] * payload.count
+
+@action("tell")
+async def tell(payload: Size, context: ActionContext) -> list[Filled]:
+    return [Filled(filler="x" * payload.size).to(room("all"))] * payload.count
+"""
+    server = serve_text(text, *GUNICORN, "--keyfile", str(key), "--certfile", str(certificate))
+    context = ssl.create_default_context(cafile=str(certificate))
+    url = server.url("/ws/").replace("ws:", "wss:")
+    options: dict[str, Any] = {"ssl": context, "server_hostname": "localhost", "max_size": None, "proxy": None}
+    async with connect(url, **options) as one, connect(url, **options) as two:
+        client, other = Client(one), Client(two)
+        await client.send("fill", {"size": 1_000_000, "count": 5})
+        await other.send("tell", {"size": 1_000, "count": 50})
+        while (answer := await client.receive())["payload"] != {"filler": "x" * 1_000_000}:
+            assert answer["event"] == "filled"
+        async with asyncio.timeout(5):
+            await (await client.websocket.ping())
+        seqs = [answer["seq"]]
+        for _ in range(4):
+            seqs.append((await client.receive())["seq"])
+        assert seqs == sorted(seqs)
+        assert await other.is_served()
+    assert "Traceback" not in server.log
