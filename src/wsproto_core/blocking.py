@@ -7,20 +7,26 @@ loop (connections to an engine, timers, tasks) lives on it as long as the proces
 from __future__ import annotations
 
 import asyncio
+import atexit
+import logging
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Final, TypeVar
 
 from wsproto_core.tasks import running_loop
 
 __all__ = ["LoopThread", "loop_thread"]
 
+log = logging.getLogger("wsproto_core.blocking")
+
 _T = TypeVar("_T")
 
 # What blocks in sync code is meant to: so many may do it at once, for each of a server's threads perhaps one.
 _MOST_THREADS: Final = 128
+# What a process has begun, and nobody waits for, has so many seconds when it ends.
+_LAST_SECONDS: Final = 2.0
 
 
 class LoopThread:
@@ -30,6 +36,7 @@ class LoopThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread
+        self._begun: set[Future[Any]] = set()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -59,6 +66,16 @@ class LoopThread:
             raise RuntimeError("This thread runs the event loop: await the coroutine instead.")
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
+    def begin(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something on the loop that nobody waits for; what it raises is logged. See `finish`."""
+        begun = asyncio.run_coroutine_threadsafe(work, self.loop)
+        self._begun.add(begun)
+        begun.add_done_callback(self._ended)
+
+    def finish(self) -> None:
+        """Give what was begun a little more time: a script may end right after it said something."""
+        wait(list(self._begun), timeout=_LAST_SECONDS)
+
     def stop(self) -> None:
         """End the loop and its thread. What still waits on it never goes on; for tests."""
         with self._lock:
@@ -71,6 +88,12 @@ class LoopThread:
         """Begin anew in a forked child, where the thread is not, and its lock may be held by nobody."""
         self._lock = threading.Lock()
         self._loop = None
+        self._begun = set()
+
+    def _ended(self, begun: Future[Any]) -> None:
+        self._begun.discard(begun)
+        if not begun.cancelled() and begun.exception() is not None:
+            log.error("something in the background failed", exc_info=begun.exception())
 
     def _start(self) -> asyncio.AbstractEventLoop:
         # Of all loops only this kind watches sockets that it did not open, on every system.
@@ -93,6 +116,8 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 loop_thread: Final = LoopThread()
 """The loop of this process."""
+
+atexit.register(loop_thread.finish)
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - the other branch is Windows, which cannot fork
     os.register_at_fork(after_in_child=loop_thread.forget)

@@ -48,10 +48,7 @@ _RECONNECT = frozenset(
 
 def close_reason(text: str) -> str:
     """Cut a close reason to what a close frame can carry: 123 bytes of UTF-8 (RFC 6455 section 5.5)."""
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= _MAX_REASON_BYTES:
-        return encoded.decode("utf-8")
-    return encoded[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
+    return text.encode("utf-8", "replace")[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
 
 
 def check_close_code(code: int) -> None:

@@ -125,11 +125,12 @@ class Call:
             reason: the code of the problem that ends it, or ``disconnect``.
         """
         self.stop_reason = self.stop_reason or reason
-        # A frame is written whole, or the numbering would have a hole; unless nobody is there to read it. What was
-        # cancelled already is left to clean up, as long as anybody waits for its end.
-        if self.task is not None and (self.ended or not self.task.cancelling()):
-            if reason == "disconnect" or not self.sending:
-                self.task.cancel()
+        if self.task is None or (self.task.cancelling() and not self.ended):
+            # What was cancelled already is left to clean up.
+            return
+        # A frame is written whole, or the numbering would have a hole; unless nobody is there to read it.
+        if reason == "disconnect" or not self.sending:
+            self.task.cancel()
 
     def reject(self, rejected: Rejected) -> None:
         """Note that the message is none, so that running the call only says so."""

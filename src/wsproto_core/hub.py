@@ -548,7 +548,7 @@ class Hub:
             # Nobody is connected, so there is nobody to deliver to.
             work.close()
         else:
-            call_on(loop_thread.loop, self.background, work, loop_thread.loop)
+            loop_thread.begin(work)
 
 
 def _check_unused(admission: Admission) -> None:

@@ -76,8 +76,8 @@ class Session:
     threadsafe: ClassVar[bool] = False
 
     __slots__ = (
-        "_abandoned", "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gate", "_gone", "_held", "_inbox",
-        "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state",
+        "_abandoned", "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gate", "_gone", "_held",
+        "_inbox", "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state",
         "_surely_short", "_transport",
         "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes",
         "surroundings", "topics", "user_id",

@@ -34,7 +34,7 @@ class _Chain(ABC):
         self._previous: dict[int, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._asked = False
-        self._passed_on = False
+        self._called: list[Any] = []
 
     def uninstall(self) -> None:
         """Put back what was there before, where nobody else came after us."""
@@ -74,12 +74,12 @@ class _Chain(ABC):
             log.exception("the drain failed")
         finally:
             # A server takes each call for one more signal, and some drop everything at the second.
-            if not self._passed_on:
+            if self._previous[number] not in self._called:
                 self._pass_on(number, loop)
 
     def _call_previous(self, number: int, frame: FrameType | None) -> None:
-        self._passed_on = True
         previous = self._previous[number]
+        self._called.append(previous)
         if callable(previous):
             previous(number, frame)
         else:

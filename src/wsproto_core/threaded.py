@@ -46,6 +46,7 @@ __all__ = ["ThreadedSession", "ThreadedTransport"]
 log = logging.getLogger("wsproto_core.session")
 
 _T = TypeVar("_T")
+_LOOKS: Final = 5
 _PLAIN: Final = (HandlerForm.FUNCTION, HandlerForm.GENERATOR)
 
 
@@ -315,6 +316,10 @@ class ThreadedSession(Session):
         """Have the transport write what is due, from any thread; see `Writable`."""
         self._threaded_outbox.nudge()
 
+    def wake_reader(self) -> None:
+        """Have the transport asked for messages again, from any thread, where it is the loop that reads."""
+        call_on(self._loop, self._awake)
+
     def look(self) -> None:
         """Notice a handler that takes long; see `Watched`."""
         call = self._current
@@ -350,8 +355,13 @@ class ThreadedSession(Session):
             self._promote(call)
         await super().settle(timeout)
 
-    def _take_over(self, item: str | bytes | Call, size: int) -> None:
+    def _take_over(self, item: str | bytes | Call, size: int, looks: int = 0) -> None:
         """Take a message from the thread, or give it back decoded when nothing keeps the thread from handling it."""
+        if looks < _LOOKS and not self._is_idle():
+            # The answer to the last message may be out while its task still ends. Who waits for each answer before the
+            # next question would have all of them handled here, the slow way.
+            self._loop.call_soon(self._take_over, item, size, looks + 1)
+            return
         if not isinstance(item, Call) and self._is_idle() and size <= self._surely_short:
             item = self._decode(item)
             if self._is_for_threads(item):

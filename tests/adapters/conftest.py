@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,10 +70,16 @@ def serve(start: Callable[..., Server]) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def server(host: Host, start: Callable[..., Server]) -> Iterator[Server]:
+def shared(start: Callable[..., Server]) -> Iterator[Callable[[Host], Server]]:
+    """Gives the one server of a host that runs to the end of the session, whatever the order of the tests."""
+    with ExitStack() as running:
+        yield cache(lambda host: running.enter_context(start(host)))
+
+
+@pytest.fixture
+def server(host: Host, shared: Callable[[Host], Server]) -> Server:
     """A server that the tests on a host share; they tell their connections apart by id, and use rooms of their own."""
-    with start(host) as running:
-        yield running
+    return shared(host)
 
 
 @pytest.fixture

@@ -163,9 +163,7 @@ async def test_views_reach_a_room_once(site: Server, tmp_path: Path, way: str) -
     name = f"{tmp_path.name} / ä"
     async with site.connect() as client, site.connect() as other:
         await client.ask("chat.enter", {"name": name})
-        await asyncio.to_thread(site.get, f"/{way}/{urllib.request.quote(name, safe='')}".replace("%2F", "/"))
-        if way == "say":  # a slash is none of a path's segment
-            return
+        await asyncio.to_thread(site.get, f"/{way}/{urllib.request.quote(name)}")
         event = await client.receive()
         assert (event["recipient"], event["recipient_id"]) == ("room", name)
         # Had it come twice, the next answer would not be the second message.
@@ -178,7 +176,7 @@ async def test_poison_on_the_channel_layer_is_counted_and_skipped(site: Server, 
         await client.ask("chat.enter", {"name": tmp_path.name})
         count = await asyncio.to_thread(site.get, "/poison")
         assert count > 10
-        for number in range(100):
+        for number in range(20):
             await asyncio.to_thread(site.get, f"/group-send/{tmp_path.name}")
             assert (await client.receive())["seq"] == number + 2
         assert site.inside()["counters"]["malformed_publications"] == count
@@ -253,7 +251,7 @@ async def test_without_the_channel_layer_it_goes_on_and_its_return_is_noticed(se
             bob = await stack.enter_async_context(two.connect())
             for client in (ada, eve, bob):
                 await client.ask("chat.enter", {"name": name})
-            broker.__exit__(None, None, None)
+            broker.stop()
             for _ in range(3):
                 async with asyncio.timeout(2):
                     assert (await ada.ask("chat.say", {"room": name, "text": "alone"}))["event"] == "chat.said"

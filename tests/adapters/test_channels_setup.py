@@ -81,39 +81,68 @@ def test_whoever_chooses_is_not_asked_again(options: dict[str, Any]) -> None:
     assert "no issues" in check(**options)[1]
 
 
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"REQUIRE_IDS": "yes"}, "WSPROTO: require_ids must be True or False, not 'yes'."),
-        ({"REQUIRE_ID": True}, "WSPROTO: there is no setting 'REQUIRE_ID'. Did you mean 'REQUIRE_IDS'?"),
-        ({"require_ids": True}, "WSPROTO: there is no setting 'require_ids'. Did you mean 'REQUIRE_IDS'?"),
-        ({"COLOUR": 1}, "There are: THREAD_SENSITIVE, REGISTRY, PROBLEM_TYPE_BASE_URL"),
-        (["REQUIRE_IDS"], "WSPROTO must be a dict, not list."),
-        ({"THREAD_SENSITIVE": 1}, "WSPROTO: THREAD_SENSITIVE must be True or False, not 1."),
-        (
-            {"LIMITS": {"MAX_CONECTIONS": 1}},
-            "WSPROTO: LIMITS: there is no limit 'MAX_CONECTIONS'. Did you mean 'MAX_CON",
-        ),
-        ({"LIMITS": {"MAX_CONNECTIONS": 0}}, "Limits.max_connections must be above 0"),
-        ({"LIMITS": 5}, "WSPROTO: limits must be a Limits(...), not int."),
-        ({"AUTHENTICATE": "nowhere.at_all"}, "WSPROTO: AUTHENTICATE: 'nowhere.at_all' cannot be imported"),
-        ({"ON_CONNECT": 5}, "WSPROTO: on_connect must be a function or None, not int."),
-        ({"REGISTRY": "os.path"}, "WSPROTO: registry must be a Registry, not module."),
-        ({"BACKPLANE": "channels://other"}, "WSPROTO: BACKPLANE: there is no channel layer 'other' in CHANNEL_LAYERS."),
-        ({"BACKPLANE": "rabbit://host"}, "WSPROTO: backplane: the scheme 'rabbit' is unknown"),
-        ({"BACKPLANE": "os.sep"}, "WSPROTO: backplane: that is no URL"),
-    ],
-)
-def test_wrong_settings_are_told_by_the_check_and_by_the_start_of_a_server(settings: object, says: str) -> None:
-    exit_code, output = check(WSPROTO=settings)
+WRONG: list[tuple[object, str]] = [
+    ({"REQUIRE_IDS": "yes"}, "WSPROTO: require_ids must be True or False, not 'yes'."),
+    ({"REQUIRE_ID": True}, "WSPROTO: there is no setting 'REQUIRE_ID'. Did you mean 'REQUIRE_IDS'?"),
+    ({"require_ids": True}, "WSPROTO: there is no setting 'require_ids'. Did you mean 'REQUIRE_IDS'?"),
+    ({"COLOUR": 1}, "There are: THREAD_SENSITIVE, REGISTRY, PROBLEM_TYPE_BASE_URL"),
+    (["REQUIRE_IDS"], "WSPROTO must be a dict, not list."),
+    ({"THREAD_SENSITIVE": 1}, "WSPROTO: THREAD_SENSITIVE must be True or False, not 1."),
+    ({"LIMITS": {"MAX_CONECTIONS": 1}}, "WSPROTO: LIMITS: there is no limit 'MAX_CONECTIONS'. Did you mean 'MAX_CON"),
+    ({"LIMITS": {"MAX_CONNECTIONS": 0}}, "Limits.max_connections must be above 0"),
+    ({"LIMITS": 5}, "WSPROTO: limits must be a Limits(...), not int."),
+    ({"AUTHENTICATE": "nowhere.at_all"}, "WSPROTO: AUTHENTICATE: 'nowhere.at_all' cannot be imported"),
+    ({"ON_CONNECT": 5}, "WSPROTO: on_connect must be a function or None, not int."),
+    ({"REGISTRY": "os.path"}, "WSPROTO: registry must be a Registry, not module."),
+    ({"BACKPLANE": "channels://other"}, "WSPROTO: BACKPLANE: there is no channel layer 'other' in CHANNEL_LAYERS."),
+    ({"BACKPLANE": "rabbit://host"}, "WSPROTO: backplane: the scheme 'rabbit' is unknown"),
+    ({"BACKPLANE": "os.sep"}, "WSPROTO: backplane: that is no URL"),
+]
+TRY_ALL = """
+import django, json, sys
+django.setup()
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from wsproto_channels import WebSocketConsumer
+told = []
+for wrong in json.loads(sys.argv[1]):
+    with override_settings(WSPROTO=wrong):
+        found = [(each.id, each.msg) for each in run_checks() if each.id == "wsproto.E001"]
+        try:
+            WebSocketConsumer.as_asgi()
+        except ImproperlyConfigured as error:
+            found.append(("start", str(error)))
+        told.append(found)
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told() -> list[list[list[str]]]:
+    """What each of the wrong settings is answered with, by the check and when a socket is mounted."""
+    exit_code, output = run("-c", TRY_ALL, json.dumps([settings for settings, _ in WRONG]))
+    assert exit_code == 0, output
+    return list(json.loads(output))
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)), ids=lambda number: str(WRONG[number][0]))
+def test_wrong_settings_are_told_by_the_check_and_where_a_socket_is_mounted(
+    told: list[list[list[str]]], number: int
+) -> None:
+    assert [where for where, _ in told[number]] == ["wsproto.E001", "start"]
+    for _, message in told[number]:
+        assert WRONG[number][1] in message
+
+
+def test_wrong_settings_fail_the_check_and_the_start_of_a_server() -> None:
+    exit_code, output = check(WSPROTO={"REQUIRE_ID": True})
     assert exit_code == 1
     assert "wsproto.E001" in output
-    assert says in output
     assert "Traceback" not in output
-    exit_code, output = start(WSPROTO=settings)
+    exit_code, output = start(WSPROTO={"REQUIRE_ID": True})
     assert exit_code == 1
     assert output.splitlines()[-1].startswith("django.core.exceptions.ImproperlyConfigured: WSPROTO")
-    assert says in output
 
 
 def test_they_are_told_too_where_the_routing_is_imported_before_django_is_set_up() -> None:
@@ -174,28 +203,31 @@ from wsproto_core import action
 @action("{name}")
 async def handler() -> None: ...
 """
-NAMES = (
-    "import django; django.setup(); from wsproto_core import default_registry; print(sorted(default_registry.actions))"
-)
+MODULES = ["actions", "events", "recipients", "ws/actions", "ws/events", "ws/recipients"]
+NAMES = """
+import django; django.setup()
+from wsproto_core import default_registry
+print(sorted(name for name in default_registry.actions if name.startswith("shop/")))
+"""
 
 
 def test_what_installed_applications_declare_is_found(shop: Path) -> None:
-    for module in ("actions", "events", "recipients", "ws/actions", "ws/events", "ws/recipients"):
-        (shop / f"{module}.py").write_text(ACTIONS.format(name=module))
+    for module in MODULES:
+        (shop / f"{module}.py").write_text(ACTIONS.format(name=f"shop/{module}"))
     (shop / "other.py").write_text("raise AssertionError('nobody asked for this module')")
     exit_code, output = run("-c", NAMES, path=str(shop.parent), INSTALLED_APPS=APPS)
     assert exit_code == 0, output
-    assert output == "['actions', 'events', 'recipients', 'ws/actions', 'ws/events', 'ws/recipients']\n"
+    assert output == str([f"shop/{module}" for module in MODULES]) + "\n"
 
 
 def test_autodiscovery_can_be_switched_off_or_told_where(shop: Path) -> None:
-    (shop / "actions.py").write_text(ACTIONS.format(name="actions"))
-    (shop / "sockets.py").write_text(ACTIONS.format(name="sockets"))
+    (shop / "actions.py").write_text(ACTIONS.format(name="shop/actions"))
+    (shop / "sockets.py").write_text(ACTIONS.format(name="shop/sockets"))
     options: dict[str, Any] = {"path": str(shop.parent), "INSTALLED_APPS": APPS}
     assert run("-c", NAMES, WSPROTO={"AUTODISCOVER": False}, **options) == (0, "[]\n")
-    assert run("-c", NAMES, WSPROTO={"AUTODISCOVER_MODULES": ["sockets"]}, **options) == (0, "['sockets']\n")
+    assert run("-c", NAMES, WSPROTO={"AUTODISCOVER_MODULES": ["sockets"]}, **options) == (0, "['shop/sockets']\n")
     modules = {"AUTODISCOVER_MODULES": [], "AUTODISCOVER_PACKAGES": ["shop.sockets"]}
-    assert run("-c", NAMES, WSPROTO=modules, **options) == (0, "['sockets']\n")
+    assert run("-c", NAMES, WSPROTO=modules, **options) == (0, "['shop/sockets']\n")
 
 
 def test_a_module_that_fails_to_import_fails_the_start(shop: Path) -> None:

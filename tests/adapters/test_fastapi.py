@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Query, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, WebSocket
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
@@ -109,6 +109,8 @@ def current_user_id(token: Annotated[str, Query()] = "") -> int:
             raise Problem("The token has expired.", code="unauthenticated", hint="renew it")
         case "":
             raise Problem("Bring a token.", code="unauthenticated")
+        case "0":
+            raise HTTPException(401, "No such user.")
         case _:
             return int(token)
 
@@ -153,6 +155,12 @@ def test_a_problem_in_a_dependency_refuses_the_socket_and_the_request_alike(
         assert (problem["code"], problem["instance"]) == (code, path)
         assert problem["type"] == f"https://example.com/problems/{code}"
         assert problem.get("hint") == ("renew it" if code == "unauthenticated" else None)
+
+
+def test_an_http_exception_in_a_dependency_refuses_the_socket_as_fastapi_does(guarded: FastAPI) -> None:
+    with pytest.raises(WebSocketDenialResponse) as refused, TestClient(guarded).websocket_connect("/ws/?token=0"):
+        pass
+    assert (refused.value.status_code, refused.value.json()) == (401, {"detail": "No such user."})
 
 
 def test_a_problem_in_a_route_that_has_accepted_its_socket_is_sent_and_closes_it() -> None:

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.http11 import Request, Response
 
-from tests.adapters.talking import Client
+from tests.adapters.talking import Client, eventually
 from wsproto_core import ActionContext, ConnectionInfo, Event, Limits, Problem, Registry
 from wsproto_core.hub import Hub
 from wsproto_websockets import Server, basic_auth, serve
@@ -151,8 +151,7 @@ async def test_there_are_as_many_connections_as_the_limit_says() -> None:
         async with connected(server):
             response = await refused(server)
             assert (response.status_code, problem(response)["code"]) == (503, "unavailable")
-        while server.hub.connections:
-            await asyncio.sleep(0)
+        await eventually(lambda: not server.hub.connections)
         async with connected(server) as client:
             assert await client.is_served()
 
@@ -160,9 +159,7 @@ async def test_there_are_as_many_connections_as_the_limit_says() -> None:
 async def test_a_place_is_given_back_when_the_handshake_fails_after_all(caplog: pytest.LogCaptureFixture) -> None:
     gates: asyncio.Queue[asyncio.Event] = asyncio.Queue()
 
-    async def process_response(
-        connection: ServerConnection, request: Request, response: Response
-    ) -> Response | None:
+    async def process_response(connection: ServerConnection, request: Request, response: Response) -> Response | None:
         if request.path == "/no":
             return connection.respond(418, "No.\n")
         if request.path == "/broken":
@@ -183,8 +180,7 @@ async def test_a_place_is_given_back_when_the_handshake_fails_after_all(caplog: 
         with pytest.raises((asyncio.CancelledError, InvalidHandshake)):
             await vanishing
         gate.set()
-        while places(server.hub):
-            await asyncio.sleep(0)
+        await eventually(lambda: not places(server.hub))
         async with connected(server) as client:
             assert await client.is_served()
 

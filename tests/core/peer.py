@@ -94,21 +94,26 @@ def hub_of(registry: Registry | None = None, **options: Any) -> Hub:
     return Hub(Settings.of({"registry": registry if registry is not None else Registry(), **options}))
 
 
-@asynccontextmanager
-async def peer(
+async def opened(
     hub: Hub,
     subprotocols: tuple[str, ...] = PLAIN,
     *,
     path: str = "/ws/",
     transport: Callable[[ConnectionInfo], Any] = MemoryTransport,
     **admission: Any,
-) -> AsyncIterator[Peer]:
-    """Connect, with the ``ws.ready`` of a v1 connection read already; let go at the end."""
+) -> Peer:
+    """Connect; it is left to the test to let go."""
     info = ConnectionInfo(path=path, subprotocols=subprotocols)
     written = transport(info)
     admitted = await hub.admit(info, **admission)
     assert not isinstance(admitted, Denial), admitted
-    connected = Peer(hub, hub.open(written, admitted), written)
+    return Peer(hub, hub.open(written, admitted), written)
+
+
+@asynccontextmanager
+async def peer(hub: Hub, subprotocols: tuple[str, ...] = PLAIN, **options: Any) -> AsyncIterator[Peer]:
+    """Connect, with the ``ws.ready`` of a v1 connection read already; let go at the end."""
+    connected = await opened(hub, subprotocols, **options)
     try:
         if subprotocols == V1:
             ready = await connected.read()
@@ -143,9 +148,7 @@ class Elsewhere:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(awaited(), self.loop))
 
 
-def envelope(
-    action: str, payload: object = None, *, req_id: str | None = None, **members: object
-) -> str:
+def envelope(action: str, payload: object = None, *, req_id: str | None = None, **members: object) -> str:
     """Return an action envelope as JSON text."""
     message: dict[str, object] = {"msg_id": new_id(), "req_id": req_id or new_id(), "action": action}
     if payload is not None:
@@ -165,7 +168,7 @@ def strict(frame: str | bytes) -> dict[str, Any]:
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop go round until something is true."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - whatever is waited for need not know of it
             await asyncio.sleep(0)
 
 

@@ -119,7 +119,8 @@ def test_of_duplicate_keys_the_last_counts(decoder: Decoder) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["1e5", "-1.5E-3", "1E+300", "1e-999", "0.1", "1" * 300, "9" * 308, "1." + "1" * 400, "0e0"],
+    "number",
+    ["1e5", "-1.5E-3", "1E+300", "1e-999", "0.1", "1" * 300, "9" * 308, "1." + "1" * 400, "0e0"],
     ids=lambda number: f"{len(number)} {number[:10]}",
 )
 def test_numbers_that_json_has_are_taken(decoder: Decoder, number: str) -> None:
@@ -331,8 +332,28 @@ def test_a_payload_that_the_action_refuses_is_pointed_into(decoder: Decoder) -> 
     assert "There are" not in (refused(decoder, encoded(message(payload={}))).problem.detail or "")
 
 
+@pytest.mark.parametrize("action", ["say", " say "])
+def test_pointers_are_those_of_the_document_whatever_else_is_in_it(decoder: Decoder, action: str) -> None:
+    document = message(action=action, payload={"room": 7, "say": {}}, say={"payload": {"room": 8}})
+    rejected = refused(decoder, encoded(document))
+    assert [error["pointer"] for error in rejected.problem.extensions["errors"]] == ["#/payload/room"]
+
+
+def test_a_million_errors_are_counted_and_not_listed(decoder: Decoder) -> None:
+    """Each costs pydantic microseconds, and a megabyte has room for a million."""
+    raw = with_payload('{"animals": [' + ",".join("0" * 20_000) + "]}").replace(b'"say"', b'"zoo"')
+    rejected = refused(decoder, raw)
+    assert rejected.req_id == REQ_ID
+    assert rejected.problem.extensions["errors"] == [
+        {"pointer": "#/payload", "detail": "There are too many errors to list them", "code": "too_many_errors"}
+    ]
+    assert "There are 20000 errors in all." in (rejected.problem.detail or "")
+
+
 def test_an_answer_to_a_thousand_errors_stays_short(decoder: Decoder) -> None:
-    rejected = refused(decoder, encoded(message(action="zoo", payload={"by_name": {str(n): "x" for n in range(1_000)}})))
+    rejected = refused(
+        decoder, encoded(message(action="zoo", payload={"by_name": {str(n): "x" for n in range(1_000)}}))
+    )
     assert len(rejected.problem.extensions["errors"]) == 20
     assert "There are 1000 errors in all." in (rejected.problem.detail or "")
 

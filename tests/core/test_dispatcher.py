@@ -255,7 +255,9 @@ async def test_an_envelope_without_payload_has_an_empty_one() -> None:
         assert (await client.read())["payload"] == {"text": "{} None 36"}
 
 
-@pytest.mark.parametrize("wrong", ["text", b"bytes", {"a": 1}, 5, True, object()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "wrong", ["text", b"bytes", {"a": 1}, 5, True, object()], ids=lambda value: type(value).__name__
+)
 @pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("form", ["plain", "async", "in a list", "generator", "async generator"])
 async def test_what_is_no_event_is_an_internal_error_that_says_so_in_the_log(

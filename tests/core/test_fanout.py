@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.peer import V1, Elsewhere, Peer, hub_of, peer, until
+from tests.core.peer import V1, Elsewhere, Peer, hub_of, opened, peer
 from wsproto_core import (
     ActionContext,
     Audience,
@@ -312,14 +312,10 @@ async def test_recipients_that_have_to_be_looked_up_get_it_soon(from_thread: boo
 async def test_connections_on_other_loops_are_reached_in_order() -> None:
     hub = hub_of()
     with Elsewhere() as elsewhere:
-
-        async def connect() -> Any:
-            context = peer(hub, rooms=["a"])
-            return context, await context.__aenter__()
-
-        context, far = await elsewhere.run(connect())
+        far = await elsewhere.run(opened(hub, rooms=["a"]))
+        await elsewhere.run(far.settled())
         async with peer(hub, rooms=["a"]) as near:
-            await until(lambda: hub.room_size("a") == 2)
+            await near.settled()
             for number in range(100):
                 assert await hub.emit(Said(text=str(number)), to=room("a")) == 2
             hub.emit_sync(Said(text="sync"), to=room("a"))
@@ -333,20 +329,16 @@ async def test_connections_on_other_loops_are_reached_in_order() -> None:
             expected = [*map(str, range(100)), "sync", "from there"]
             assert [each["payload"]["text"] for each in seen] == expected
             assert [(await near.read())["payload"]["text"] for _ in range(102)] == expected
-        await elsewhere.run(context.__aexit__(None, None, None))
+        await elsewhere.run(far.leave())
 
 
 async def test_a_connection_whose_loop_has_ended_is_not_reached_and_hurts_nobody() -> None:
     hub = hub_of()
     with Elsewhere() as elsewhere:
-
-        async def connect() -> Any:
-            context = peer(hub, rooms=["a"])
-            return context, await context.__aenter__()
-
-        _context, _ = await elsewhere.run(connect())
+        far = await elsewhere.run(opened(hub, rooms=["a"]))
+        await elsewhere.run(far.settled())
     async with peer(hub, rooms=["a"]) as near:
-        await until(lambda: hub.room_size("a") == 2)
+        await near.settled()
         assert await hub.emit(Said(), to=room("a")) == 1
         assert (await near.read())["event"] == "said"
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.interpreter import run_python
 from wsproto_core import MemoryBackplane, room, user
 from wsproto_core.backplane import Receiver
+from wsproto_core.blocking import LoopThread
 from wsproto_core.encoding import EncodedEvent
 from wsproto_core.ids import new_id
 from wsproto_core.publications import Publication, write_publication
@@ -345,6 +347,42 @@ def test_a_stop_after_the_end_of_the_loop_does_nothing(process: Process) -> None
     asyncio.run(process.publisher.stop())
     assert process.engine.steps == [("start", "")]
     gc.collect()  # a coroutine that was never awaited would say so now, and fail
+
+
+LAST_WORDS = """
+from wsproto_core import Event, Hub, Registry, Settings, room
+
+class Said(Event, name="said", registry=(registry := Registry())):
+    pass
+
+class Slow:
+    async def start(self, receiver): ...
+    async def stop(self): ...
+    async def subscribe(self, topic): ...
+    async def unsubscribe(self, topic): ...
+    async def publish(self, topic, message):
+        import asyncio
+        await asyncio.sleep(0.05)
+        print("published to", topic)
+
+Hub(Settings(registry=registry, backplane=Slow())).emit_sync(Said(), to=room("a"))
+"""
+
+
+def test_what_a_script_says_last_is_published_before_it_ends() -> None:
+    assert run_python(LAST_WORDS) == "published to room/a"
+
+
+def test_what_goes_wrong_in_the_background_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise ValueError("of a test")
+
+    thread = LoopThread()
+    thread.begin(fail())
+    thread.begin(asyncio.sleep(0))
+    thread.finish()
+    thread.stop()
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ValueError]
 
 
 async def test_the_loops_of_a_process_share_the_backplane_of_the_first(process: Process) -> None:

@@ -214,6 +214,7 @@ def test_to_authenticate_later_is_no_identity_yet() -> None:
         ({"expires_at": True}, TypeError, "not bool"),
         ({"expires_at": math.nan}, ValueError, "must be finite"),
         ({"expires_at": math.inf}, ValueError, "None is never"),
+        ({"expires_at": -math.inf}, ValueError, "must be finite"),
     ],
     ids=repr,
 )

@@ -1,8 +1,6 @@
 """One connection: its inbox and its order, what stops it, its numbering, and its end."""
 
 import asyncio
-import logging
-import threading
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -14,9 +12,7 @@ from tests.core.peer import PLAIN, V1, Peer, envelope, hub_of, peer, until
 from wsproto_core import (
     ActionContext,
     CloseCode,
-    ConnectionInfo,
     Event,
-    Hub,
     Identity,
     Limits,
     Problem,
@@ -24,7 +20,6 @@ from wsproto_core import (
     connection,
     room,
     topic,
-    user,
 )
 from wsproto_core import session as session_module
 from wsproto_core.encoding import EncodedEvent
@@ -814,12 +809,15 @@ async def test_a_validator_that_fails_in_its_own_way_is_an_internal_error(
         assert (problem["code"], problem["req_id"]) == ("internal_error", req_id)
         assert "secret" not in str(problem)
         [record] = caplog.records
-        assert vars(record).items() >= {
-            "connection_id": client.id,
-            "action": "checked",
-            "req_id": req_id,
-            "msg_id": problem["msg_id"],
-        }.items()
+        assert (
+            vars(record).items()
+            >= {
+                "connection_id": client.id,
+                "action": "checked",
+                "req_id": req_id,
+                "msg_id": problem["msg_id"],
+            }.items()
+        )
         assert record.exc_info
         assert record.exc_info[1] is error
         assert (await client.ask("health"))["event"] == "health"
@@ -966,7 +964,7 @@ async def test_a_disconnect_lets_go_of_a_handler_whose_answer_is_stuck() -> None
         async with peer(hub_of(registry)) as client:
             client.transport.stop_reading()
             await client.send(action)
-            await until(lambda: client.session._outbox.writing)  # noqa: B023 - called within the round
+            await until(lambda: client.session._outbox.writing)
             call = client.session._serial
             assert call is not None
             client.session.closed()
@@ -1345,7 +1343,7 @@ async def test_while_the_server_drains_only_health_is_answered() -> None:
         gate.entered = 0
         async with peer(hub, subprotocols) as client:
             await client.send("held", {"text": "runs"})
-            await until(lambda: gate.entered)  # noqa: B023 - the gate is the same all along
+            await until(lambda: gate.entered)
             queued = await client.send("say")
             hub.gate.closed = True
             late = await client.send("say")

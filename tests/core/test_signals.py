@@ -88,6 +88,21 @@ async def test_a_second_signal_goes_to_the_server_at_once_and_the_first_is_not_t
     assert (server.called, drain.begun) == ([(signal.SIGINT, True)], 1)
 
 
+async def test_a_second_signal_with_a_handler_of_its_own_does_not_stand_for_the_first(server: Server) -> None:
+    other = Server()
+    signal.signal(signal.SIGQUIT, other.handle)
+    drain = Drain()
+    install(drain)
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: drain.begun)
+    os.kill(os.getpid(), signal.SIGQUIT)
+    await until(lambda: other.called)
+    drain.end.set()
+    await until(lambda: server.called)
+    assert server.called == [(signal.SIGINT, False)]
+    assert other.called == [(signal.SIGQUIT, True)]
+
+
 async def test_two_signals_at_once_drain_once(server: Server) -> None:
     drain = Drain()
     signals = install(drain)
@@ -136,9 +151,7 @@ async def test_an_ignored_signal_stays_ignored(server: Server) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-async def test_a_handler_that_is_not_pythons_is_left_in_place(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_handler_that_is_not_pythons_is_left_in_place(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(signal, "getsignal", lambda number: None)
         install(Drain())
@@ -164,9 +177,7 @@ def test_once_the_loop_is_closed_the_server_has_the_signal_at_once(server: Serve
     signals.uninstall()
 
 
-async def test_where_nobody_had_the_signal_it_ends_the_process(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_where_nobody_had_the_signal_it_ends_the_process(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     killed: list[Any] = []
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     drain = Drain()
@@ -266,9 +277,7 @@ async def test_the_drain_runs_on_the_loop_thread_and_the_server_is_called_in_the
     assert not signals.is_installed()
 
 
-async def test_where_there_is_nothing_to_drain_the_server_has_the_signal_at_once(
-    server: Server, running: None
-) -> None:
+async def test_where_there_is_nothing_to_drain_the_server_has_the_signal_at_once(server: Server, running: None) -> None:
     drain = Drain()
     signals = install_threaded(drain, has_work=False)
     os.kill(os.getpid(), signal.SIGTERM)

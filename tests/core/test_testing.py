@@ -152,7 +152,9 @@ async def test_what_never_comes_fails(registry: Registry, impatient: None) -> No
 
 async def test_a_call_on_a_connection_that_closes_fails(registry: Registry) -> None:
     async with connect(registry) as client:
-        with pytest.raises(AssertionError, match=r"The connection was closed \(1000 Bye\.\) while waiting for the end of"):
+        with pytest.raises(
+            AssertionError, match=r"The connection was closed \(1000 Bye\.\) while waiting for the end of"
+        ):
             await client.call("bye")
         assert await client.closed() == (1000, "Bye.")
 
@@ -264,6 +266,7 @@ async def test_the_end_of_a_connection_is_seen_on_the_server(registry: Registry)
     async with connect(registry, on_disconnect=on_disconnect):
         pass
     async with connect(registry, on_disconnect=on_disconnect) as client:
+        await client.send("say", {"text": "never read"})
         await client.send("bye")
         assert await client.closed() == (1000, "Bye.")
         await until(lambda: len(ends) == 3)

@@ -3,15 +3,20 @@
 The Python blocks of a page are run in order, in one namespace, which is the module ``app``; after them every function
 ``test_…`` that they defined. A comment before a block makes an exception, and is not shown to readers:
 
-- ``<!-- run against: app -->``: it talks to port 8000; the ``app`` of the page is served for it.
+- ``<!-- run against: app -->``: it talks to port 8000; the ``app`` of the page is served for it. It may be a command.
 - ``<!-- not run: the reason -->``: it is compiled, and its imports are run.
+- ``<!-- from Python 3.12 on -->``: what it imports cannot be had for older ones, where it is only compiled.
+- ``<!-- file: project/asgi.py -->``: it is written to that file; ``<!-- added to: … -->``: behind what the file has.
+- ``<!-- run -->``: a command, which is run where those files are.
 """
 
 import ast
 import asyncio
 import inspect
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -104,29 +109,33 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]
     monkeypatch.setitem(sys.modules, "app", module)
     monkeypatch.chdir(tmp_path)
     tables = {name: value.copy() for name, value in vars(default_registry).items() if isinstance(value, (dict, list))}
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)}
     yield module
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
     vars(default_registry).update(tables)
     default_registry.version += 1
 
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
-def test_the_python_of_a_page_runs(path: Path, app: ModuleType) -> None:
-    for block in read(path).of("python"):
-        text = block.text
+def test_the_code_of_a_page_runs(path: Path, app: ModuleType, tmp_path: Path) -> None:
+    page = read(path)
+    for block in page.blocks:
         kind, _, what = block.comment.partition(": ")
-        if kind == "run against":
+        if kind in {"file", "added to"}:
+            file = tmp_path / what
+            assert kind == "file" or file.exists(), f"{path.name}:{block.line}: nobody has made {what}"
+            with file.open("w" if kind == "file" else "a", encoding="utf-8") as opened:
+                opened.write(block.text)
+        elif block.language == "python":
+            run_python(block, path, app)
+        elif block.comment == "run":
+            run_command(block.text, tmp_path)
+        elif kind == "run against":
             with served(getattr(app, what)) as port:
-                run("\n" * (block.line - 1) + text.replace("127.0.0.1:8000", f"127.0.0.1:{port}"), path, {})
-            continue
-        code = "\n" * (block.line - 1) + text
-        if kind == "not run":
-            assert len(what) > 10, f"{path.name}:{block.line}: say why it is not run"
-            compile(code, name_of(path), "exec")
-            imports = [node for node in ast.parse(code).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-            run(ast.Module(imports, []), path, {})
+                run_command(block.text.replace("127.0.0.1:8000", f"127.0.0.1:{port}"), tmp_path)
         else:
             assert not block.comment, f"{path.name}:{block.line}: what is {block.comment!r}?"
-            run(code, path, vars(app))
     for name, function in list(vars(app).items()):
         if name.startswith("test_"):
             result = function()
@@ -134,26 +143,99 @@ def test_the_python_of_a_page_runs(path: Path, app: ModuleType) -> None:
                 asyncio.run(result)
 
 
+def run_python(block: Block, path: Path, app: ModuleType) -> None:
+    kind, _, what = block.comment.partition(": ")
+    code = "\n" * (block.line - 1) + block.text
+    if kind == "run against":
+        with served(getattr(app, what)) as port:
+            run(code.replace("127.0.0.1:8000", f"127.0.0.1:{port}"), path, {})
+    elif kind == "not run":
+        assert len(what) > 10, f"{path.name}:{block.line}: say why it is not run"
+        compile(code, name_of(path), "exec")
+        imports = [node for node in ast.parse(code).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        run(ast.Module(imports, []), path, {})
+    elif found := re.fullmatch(r"from Python 3\.(\d+) on", block.comment):
+        compile(code, name_of(path), "exec")
+        if sys.version_info >= (3, int(found[1])):
+            run(code, path, vars(app))
+    else:
+        assert not block.comment, f"{path.name}:{block.line}: what is {block.comment!r}?"
+        run(code, path, vars(app))
+
+
 def run(code: str | ast.Module, path: Path, namespace: dict[str, Any]) -> None:
     exec(compile(code, name_of(path), "exec", dont_inherit=True), namespace)  # type: ignore[arg-type]
 
 
+def run_command(command: str, folder: Path) -> None:
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": search, "PYTHONPATH": os.pathsep.join(sys.path[1:])}
+    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}{done.stdout}{done.stderr}"
+
+
 @contextmanager
 def served(application: Any) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while not server.started:
-                assert thread.is_alive(), "the server did not start"
-                assert time.monotonic() < deadline, "the server does not start"
-                time.sleep(0.01)
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(PATIENCE)
+    """Serve an application of whatever kind it is; yield the port."""
+    serve = served_by_werkzeug if hasattr(application, "wsgi_app") else served_by_uvicorn
+    if type(application).__module__.startswith("aiohttp."):
+        serve = served_by_aiohttp
+    with socket.create_server(("127.0.0.1", 0)) as listening, serve(application, listening):
+        yield listening.getsockname()[1]
+
+
+@contextmanager
+def served_by_uvicorn(application: Any, listening: socket.socket) -> Iterator[None]:
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+@contextmanager
+def served_by_werkzeug(application: Any, listening: socket.socket) -> Iterator[None]:
+    from werkzeug.serving import make_server
+
+    server = make_server("127.0.0.1", 0, application, threaded=True, fd=listening.fileno())
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(PATIENCE)
+
+
+@contextmanager
+def served_by_aiohttp(application: Any, listening: socket.socket) -> Iterator[None]:
+    from aiohttp import web
+
+    loop, runner = asyncio.new_event_loop(), web.AppRunner(application, shutdown_timeout=1)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def do(work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result(PATIENCE)
+
+    try:
+        do(runner.setup())
+        do(web.SockSite(runner, listening).start())
+        yield
+    finally:
+        do(runner.cleanup())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE)
+        loop.close()
 
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=name_of)

@@ -13,7 +13,7 @@ from wsproto_core.hub import Denial
 from wsproto_core.problems import Problem
 from wsproto_core.transport import ConnectionInfo, Headers
 
-__all__ = ["Receive", "Scope", "Send", "info_from_scope", "problem_response", "refuse"]
+__all__ = ["Message", "Receive", "Scope", "Send", "info_from_scope", "problem_response", "refuse"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

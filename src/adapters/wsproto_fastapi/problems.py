@@ -27,18 +27,17 @@ def answer_problems(app: Starlette, hub: Hub) -> None:
     """
     base_url = hub.settings.problem_type_base_url
 
-    async def answer(connection: HTTPConnection, problem: Any) -> Response | None:
+    async def answer(connection: HTTPConnection, problem: Any) -> Any:
         scope = connection.scope
         if not isinstance(connection, WebSocket):
             status, headers, body = problem_response(problem, base_url, scope["path"])
             return Response(body, status, {name.decode(): value.decode() for name, value in headers})
-        # Sent from here, since older releases of Starlette drop the response that a handler returns for a WebSocket.
+        # Sent from here, and not by returning a response, since the server may know no denial responses.
         denial = Denial(problem, close_code_of(problem))
-        match connection.application_state:
-            case WebSocketState.CONNECTING:
-                await refuse(scope, connection.send, denial, base_url)
-            case WebSocketState.CONNECTED:
-                await refuse_accepted(hub, connection.send, denial, info_from_scope(scope))
+        if connection.application_state is WebSocketState.CONNECTING:
+            await refuse(scope, connection.send, denial, base_url)
+        elif connection.application_state is WebSocketState.CONNECTED:
+            await refuse_accepted(hub, connection.send, denial, info_from_scope(scope))
         return None
 
     app.exception_handlers.setdefault(Problem, answer)

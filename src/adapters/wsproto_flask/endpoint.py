@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from flask import Flask, current_app, has_request_context, request
@@ -24,7 +25,7 @@ from wsproto_flask.configuration import check_server, hub_of
 from wsproto_flask.frames import FrameTransport
 from wsproto_flask.handshake import info_of, problem_answer
 from wsproto_flask.heartbeat import Heartbeat
-from wsproto_flask.lending import LentSocket, lent_of
+from wsproto_flask.lending import LentSocket, early_messages, lent_of
 from wsproto_flask.streams import stream_of
 
 __all__ = ["handle_websocket"]
@@ -105,6 +106,7 @@ def _serve(
 
     async def begin() -> tuple[ThreadedSession, Heartbeat | None]:
         session = hub.open_threaded(transport, admission, surroundings)
+        lent.call_when_left(session.wake_reader)
         return session, Heartbeat(session, transport, ping) if ping else None
 
     try:
@@ -134,10 +136,6 @@ def _tell(transport: FrameTransport, problem: str, denial: Denial) -> None:
 
 
 def _transport_of(websocket: Server, lent: LentSocket, info: ConnectionInfo, hub: Hub) -> FrameTransport:
-    def ready() -> list[str | bytes]:
-        lent.wait_until_left()
-        return list(websocket.input_buffer)
-
     offered = request.headers.get("Sec-WebSocket-Extensions", "")
     return FrameTransport(
         info,
@@ -145,7 +143,7 @@ def _transport_of(websocket: Server, lent: LentSocket, info: ConnectionInfo, hub
         websocket.ws,
         compressed="permessage-deflate" in offered,
         max_bytes=hub.limits.max_message_bytes,
-        ready=ready,
+        early=partial(early_messages, websocket),
     )
 
 

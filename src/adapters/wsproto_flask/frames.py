@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
@@ -33,6 +33,14 @@ _LINGER: Final = 1.0  # seconds
 _PING: Final = b"\x89\x00"
 
 
+class Early(Protocol):
+    """Gives the messages that others have read."""
+
+    def __call__(self, *, wait: bool) -> list[str | bytes] | None:
+        """Return nothing once there will be none any more; None when there are none yet."""
+        ...
+
+
 class FrameTransport:
     """One connection after its handshake.
 
@@ -42,7 +50,7 @@ class FrameTransport:
         connection: of the wsproto library, after the handshake.
         compressed: whether compression may have been negotiated.
         max_bytes: of one message; what is longer is handed on as soon as that is known, without its end.
-        ready: called before the first reading; returns messages that others have read.
+        early: returns messages that others have read, see `early_messages`; asked first, until there are none.
 
     Attributes:
         close_code, close_reason: how the connection ended, once `receive` has said that it did.
@@ -57,7 +65,7 @@ class FrameTransport:
         *,
         compressed: bool,
         max_bytes: int | None,
-        ready: Callable[[], Iterable[str | bytes]],
+        early: Early,
     ) -> None:
         self.info = info
         self.close_code = int(CloseCode.ABNORMAL)
@@ -67,7 +75,7 @@ class FrameTransport:
         self._connection = connection
         self._compressed = compressed
         self._max_bytes = max_bytes
-        self._ready: Callable[[], Iterable[str | bytes]] | None = ready
+        self._early: Early | None = early
         self._parts: list[str | bytes] = []
         self._size = 0
         self._too_long = False
@@ -86,9 +94,14 @@ class FrameTransport:
 
     def receive(self, *, wait: bool) -> Sequence[str | bytes] | None:
         """Return the messages that have come; see `ThreadedTransport`."""
-        if self._ready is not None:
-            early = [*self._ready(), *self._feed(b"")]
-            self._ready = None
+        if self._early is not None:
+            early = self._early(wait=wait)
+            if early is None:
+                return ()
+            if not early:
+                # Others read no more; of their last portion the parser has not been asked yet.
+                self._early = None
+                early = self._feed(b"")
             if early or self._due:
                 return early
         while not self._ended:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, Final
 
 from flask import has_request_context, request
 
-__all__ = ["LentSocket", "WakingEvent", "lend", "lent_in", "lent_of"]
+__all__ = ["LentSocket", "WakingEvent", "early_messages", "lend", "lent_in", "lent_of"]
 
 _SOCKETS: Final = ("gunicorn.socket", "werkzeug.socket")  # where servers put them
 _LENT: Final = "wsproto_flask.lent"
@@ -37,6 +37,9 @@ class LentSocket:
     Args:
         sock: the real one.
         held: whether the answer to the handshake is kept back; else it was sent, and the connection is ours.
+
+    Attributes:
+        has_left: whether simple-websocket's thread reads no more.
     """
 
     def __init__(self, sock: socket.socket, *, held: bool) -> None:
@@ -45,7 +48,8 @@ class LentSocket:
         self._answer = b""
         self._lock = threading.Lock()
         self._decided = threading.Event()
-        self._left = threading.Event()
+        self.has_left = False
+        self._on_left: list[Callable[[], object]] = []
         if not held:
             self._decided.set()
 
@@ -59,16 +63,16 @@ class LentSocket:
         self._decide(_State.OPEN, only_if_held=True)
 
     def take(self) -> None:
-        """Answer the handshake, if that is not done, and have simple-websocket stop reading; see `wait_until_left`."""
+        """Answer the handshake, if that is not done, and have simple-websocket stop reading; see `early_messages`."""
         self._decide(_State.TAKEN)
 
     def refuse(self) -> None:
         """Have simple-websocket stop; the handshake is answered by others."""
         self._decide(_State.REFUSED, only_if_held=True)
 
-    def wait_until_left(self) -> None:
-        """Wait until simple-websocket's thread reads no more. It may have to get something first, or the end."""
-        self._left.wait()
+    def call_when_left(self, function: Callable[[], object]) -> None:
+        """Call something, from another thread, when simple-websocket's thread reads no more."""
+        self._on_left.append(function)
 
     # What simple-websocket calls
 
@@ -94,7 +98,9 @@ class LentSocket:
     def close(self) -> None:
         if self._state is _State.OPEN:
             self.sock.close()
-        self._left.set()
+        self.has_left = True
+        for function in self._on_left:
+            function()
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -138,12 +144,28 @@ def lent_in(environ: Mapping[str, Any]) -> LentSocket | None:
 
 def lent_of(websocket: Any) -> LentSocket:
     """Return the socket that simple-websocket was lent; if it has the real one, it is lent one from now on."""
-    sock = websocket.sock
-    if isinstance(sock, LentSocket):
-        return sock
-    lent = LentSocket(sock, held=False)
-
-    websocket.sock = lent
-    # The thread waits in the real one. What it gets is given to the parser, and then it finds that it is over.
-    websocket._handle_events = lambda: False
+    lent = websocket.sock
+    if not isinstance(lent, LentSocket):
+        lent = websocket.sock = LentSocket(lent, held=False)
+        # The thread waits in the real one. What it gets is given to the parser, and then it finds that it is over.
+        websocket._handle_events = lambda: False
+    lent.call_when_left(websocket.event.set)
     return lent
+
+
+def early_messages(websocket: Any, *, wait: bool) -> list[str | bytes] | None:
+    """Return what simple-websocket's thread has read: nothing, if it reads no more; None, if it still may.
+
+    Args:
+        websocket: whose socket is lent.
+        wait: whether to wait until it has read something, or reads no more.
+    """
+    buffer: list[str | bytes] = websocket.input_buffer
+    while not buffer and not websocket.sock.has_left:
+        if not wait:
+            return None
+        websocket.event.wait()
+        websocket.event.clear()
+    messages = buffer[:]
+    del buffer[: len(messages)]
+    return messages

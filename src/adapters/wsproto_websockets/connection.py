@@ -114,15 +114,29 @@ async def read(session: Session, connection: ServerConnection) -> None:
         else:
             session.closed(*(failure or (CloseCode.ABNORMAL, "")))
         if failure is not None:
-            await hang_up(connection, *failure)
+            await hang_up(connection, *failure, failed=True)
         await session.finished()
 
 
-async def hang_up(connection: ServerConnection, code: int, reason: str) -> None:
-    """Do the closing handshake; without an answer within the library's ``close_timeout`` end the connection."""
+async def hang_up(connection: ServerConnection, code: int, reason: str, *, failed: bool = False) -> None:
+    """Do the closing handshake; without an answer within the library's ``close_timeout`` end the connection.
+
+    Args:
+        connection: the library's.
+        code: for the close frame.
+        reason: for the close frame.
+        failed: whether what comes in makes no sense any more, so that no answer is waited for (RFC 6455 section 7.1.7).
+    """
     try:
         async with asyncio.timeout(connection.close_timeout):
-            await connection.close(code, reason)
+            if failed:
+                async with connection.send_context():
+                    connection.protocol.fail(code, reason)
+                    connection.transport.resume_reading()  # to the end, which ends the connection
+            else:
+                await connection.close(code, reason)
+    except ConnectionClosed:
+        pass
     except TimeoutError:
         # The library counts this time from the close frame on, which a client that does not read never lets out.
         connection.transport.abort()

@@ -62,11 +62,15 @@ class TcpChannelLayer(BaseChannelLayer):
         async with self._locks.setdefault(loop, asyncio.Lock()):
             if loop not in self._asking:
                 self._asking[loop] = await asyncio.open_connection("127.0.0.1", self._port)
-            reader, writer = self._asking[loop]
-            writer.write(json.dumps(request).encode() + b"\n")
-            if not await reader.readline():
-                self._asking.pop(loop)[1].close()
-                raise ConnectionError("the broker is gone")
+            reader, writer = self._asking.pop(loop)
+            try:
+                writer.write(json.dumps(request).encode() + b"\n")
+                if not await reader.readline():
+                    raise ConnectionError("the broker is gone")
+            except BaseException:
+                writer.close()
+                raise
+            self._asking[loop] = reader, writer
 
 
 class Broker:
@@ -92,8 +96,13 @@ class Broker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        self.stop()
+
+    def stop(self) -> None:
+        """End it, with all connections."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()

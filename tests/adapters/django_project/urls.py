@@ -7,11 +7,11 @@ from tests.adapters.django_project.site import views
 urlpatterns = [
     path("inside", views.inside),
     path("open/<name>", views.open_gate),
-    path("say/<name>", views.say),
+    path("say/<path:name>", views.say),
     path("log-in/<name>", views.log_in),
-    path("emit-sync/<name>", views.emit_sync),
-    path("group-send/<name>", views.group_send),
-    path("group-send-by-hand/<name>", views.group_send_by_hand),
+    path("emit-sync/<path:name>", views.emit_sync),
+    path("group-send/<path:name>", views.group_send),
+    path("group-send-by-hand/<path:name>", views.group_send_by_hand),
     path("poison", views.poison),
     path("layer/<kind>", views.layer),
 ]

@@ -63,7 +63,7 @@ def group_send(request: HttpRequest, name: str) -> JsonResponse:
 
 def group_send_by_hand(request: HttpRequest, name: str) -> JsonResponse:
     """Send as a program does that knows nothing of this library but the documented message."""
-    topic = f"room/{name}"
+    topic = f"room/{name.replace('/', '%2F')}"  # a slash ends a level of a topic
     message = {"type": "wsproto.event", "to": topic, "event": "by.hand", "payload": {"room": name}}
     return answer(async_to_sync(get_channel_layer().group_send)(group_name(topic), message))
 
