@@ -16,6 +16,7 @@ PREFERRED_PYTHONS = ("3.13", "3.14", "3.12")  # beeflow-websocket needs 3.12; a 
 _COMMON = ("pydantic==2.14.3", "uvicorn==0.54.0", "uvloop==0.23.0", "websockets==17.4")
 PINS = {
     "current": (*_COMMON, "fastapi==0.163.2", "beeflow-websocket[fastapi,flask]==0.3.0"),
+    "channels": (*_COMMON, "channels==4.3.2", "daphne==4.2.3", "django==6.1.3", "beeflow-websocket[django]==0.3.0"),
     "fastws": (*_COMMON, "fastws==0.1.7"),  # it requires fastapi==0.100.0
 }
 

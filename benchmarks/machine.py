@@ -7,7 +7,10 @@ import sysconfig
 import time
 from importlib import metadata
 
-_REPORTED = ("pydantic", "fastapi", "starlette", "uvicorn", "uvloop", "websockets", "beeflow-websocket", "fastws")
+_REPORTED = (
+    "pydantic", "fastapi", "starlette", "uvicorn", "uvloop", "websockets",
+    "channels", "daphne", "django", "beeflow-websocket", "fastws",
+)  # fmt: skip
 
 
 def allowed_cores() -> list[int]:

@@ -1,4 +1,4 @@
-"""Round trips on a real server: connections that each have one message in flight, on one core of uvicorn."""
+"""Round trips on a real server: connections that each have one message in flight, on one core of the server."""
 
 import json
 import subprocess
@@ -15,11 +15,12 @@ from benchmarks.servers import Server
 ROUNDS = 11
 SECONDS = 0.35
 CONNECTIONS = 50
-TITLE = f"Round trips over uvicorn, {CONNECTIONS} connections, one message in flight each"
+TITLE = f"Round trips on a real server, {CONNECTIONS} connections, one message in flight each"
 EXPLANATION = (
-    "One worker on one core (websockets-sansio, uvloop, no compression), the load on another. Ratios are to the route "
-    "written by hand without validation, on the same server and in the same environment, round by round: of the rates, "
-    "and of what the server's CPU would allow. Medians, in brackets the lowest and the highest round; more is better."
+    "One worker on one core (uvicorn with websockets-sansio and uvloop, or daphne; no compression), the load on "
+    "another. Ratios are to what is written by hand without validation, on the same framework, server and environment, "
+    "round by round: of the rates, and of what the server's CPU would allow. Medians, in brackets the lowest and the "
+    "highest round; more is better."
 )
 
 
@@ -32,9 +33,12 @@ class Contestant:
     label: str
     environment: str = "current"
     wire: str = "envelope"
+    control: str = "untyped"  # what it is compared with
+    server: str = "uvicorn"
 
 
-CONTROLS = {"current": "untyped", "fastws": "untyped_fastws"}
+CHANNELS = ("channels", "envelope", "untyped_channels")
+DAPHNE = ("channels", "envelope", "untyped_daphne", "daphne")
 CONTESTANTS = (
     Contestant("untyped", "fastapi_untyped", "FastAPI, route by hand, json, no validation"),
     Contestant("typed", "fastapi_typed", "FastAPI, route by hand, typed with pydantic"),
@@ -43,19 +47,32 @@ CONTESTANTS = (
     Contestant("asgi_echo", "asgi_echo", "plain ASGI, echo", wire="echo"),
     Contestant("asgi_typed", "asgi_typed", "plain ASGI by hand, typed with pydantic"),
     Contestant("asgi_ours", "asgi_ours", "**wsproto-core on plain ASGI**"),
-    Contestant("untyped_fastws", "fastapi_untyped", "FastAPI of FastWS, route by hand, no validation", "fastws"),
-    Contestant("fastws", "fastapi_fastws", "FastWS on its FastAPI", "fastws", "fastws"),
+    Contestant(
+        "untyped_fastws",
+        "fastapi_untyped",
+        "FastAPI of FastWS, route by hand, no validation",
+        "fastws",
+        "envelope",
+        "untyped_fastws",
+    ),
+    Contestant("fastws", "fastapi_fastws", "FastWS on its FastAPI", "fastws", "fastws", "untyped_fastws"),
+    Contestant("untyped_channels", "channels_untyped", "Channels, consumer by hand, no validation", *CHANNELS),
+    Contestant("channels", "channels_ours", "**wsproto-core on Channels**", *CHANNELS),
+    Contestant("beeflow_channels", "channels_beeflow", "beeflow-websocket on Channels", *CHANNELS),
+    Contestant("untyped_daphne", "channels_untyped", "Channels on daphne, consumer by hand, no validation", *DAPHNE),
+    Contestant("daphne", "channels_ours", "**wsproto-core on Channels, daphne**", *DAPHNE),
+    Contestant("beeflow_daphne", "channels_beeflow", "beeflow-websocket on Channels, daphne", *DAPHNE),
 )
 
 
 def run(only: Sequence[str], rounds: int | None) -> None:
     """Measure the contestants named in `only` and what they are compared with, or all, and publish the table."""
     wanted = {one.name for one in CONTESTANTS if not only or one.name in only}
-    wanted |= {CONTROLS[one.environment] for one in CONTESTANTS if one.name in wanted}
+    wanted |= {one.control for one in CONTESTANTS if one.name in wanted}
     contestants = [one for one in CONTESTANTS if one.name in wanted]
     prepare([one.environment for one in contestants])
     with ExitStack() as stack:
-        servers = {one.name: stack.enter_context(Server(one.app, one.environment)) for one in contestants}
+        servers = {one.name: stack.enter_context(Server(one.app, one.environment, one.server)) for one in contestants}
         for server in servers.values():
             server.wait_until_ready()
         wires = {one.name: one.wire for one in contestants}
@@ -86,9 +103,8 @@ def _table(contestants: Sequence[Contestant], results: dict[str, list[dict[str, 
     cpu = {name: _figures(found, "server_microseconds") for name, found in results.items()}
     rows = []
     for one in contestants:
-        control = CONTROLS[one.environment]
-        by_rate = rates[one.name].over(rates[control])
-        by_cpu = cpu[control].over(cpu[one.name])
+        by_rate = rates[one.name].over(rates[one.control])
+        by_cpu = cpu[one.control].over(cpu[one.name])
         rows.append(
             (one.label, by_rate.format(2), by_cpu.format(2), rates[one.name].format(0), cpu[one.name].format(1))
         )

@@ -1,4 +1,4 @@
-"""Servers of the contestants: uvicorn, one process, on a free port of the loopback interface."""
+"""Servers of the contestants: one process each, on a free port of the loopback interface."""
 
 import json
 import subprocess
@@ -10,17 +10,18 @@ from benchmarks.environments import ROOT, Environment
 
 @dataclass
 class Server:
-    """`app` is its module in `apps/`. As a context manager it runs, pinned to the first core."""
+    """`app` is its module in `apps/`, `kind` one of `serve`. As a context manager it runs, pinned to the first core."""
 
     app: str
     environment: str
+    kind: str = "uvicorn"
     port: int = 0
     versions: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> "Server":
         environment = Environment(self.environment)
         self.process = subprocess.Popen(
-            environment.command("benchmarks.servers.serve", self.app),
+            environment.command("benchmarks.servers.serve", self.app, self.kind),
             cwd=ROOT,
             env=environment.variables(),
             stdout=subprocess.PIPE,

@@ -1,23 +1,43 @@
-"""Serves one application: `python -m benchmarks.servers.serve APP` prints its port and versions as JSON."""
+"""Serves one application: `python -m benchmarks.servers.serve APP KIND` prints its port and versions as JSON."""
 
 import importlib
 import json
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
-
-import uvicorn
 
 from benchmarks import machine
 
 
+def uvicorn(listener: socket.socket, load: Callable[[], Any]) -> None:
+    from uvicorn import Config, Server
+
+    config = Config(load(), ws="websockets-sansio", loop="uvloop", access_log=False, log_level="warning")
+    Server(config).run(sockets=[listener])
+
+
+def daphne(listener: socket.socket, load: Callable[[], Any]) -> None:
+    from daphne.server import Server  # installs its event loop, so it comes before the application
+
+    Server(load(), endpoints=[f"fd:fileno={listener.fileno()}"], verbosity=0).run()
+
+
+KINDS = {"uvicorn": uvicorn, "daphne": daphne}
+
+
 def main() -> None:
-    module: Any = importlib.import_module(f"benchmarks.servers.apps.{sys.argv[1]}")
+    name, kind = sys.argv[1:]
     machine.pin(0)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2_048)  # connections wait here until uvicorn is up
-    print(json.dumps({"port": listener.getsockname()[1], "versions": machine.versions()}), flush=True)
-    config = uvicorn.Config(module.app, ws="websockets-sansio", loop="uvloop", access_log=False, log_level="warning")
-    uvicorn.Server(config).run(sockets=[listener])
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2_048)  # connections wait here until the server is up
+    ready = {"port": listener.getsockname()[1], "versions": machine.versions()}
+
+    def load() -> Any:
+        module: Any = importlib.import_module(f"benchmarks.servers.apps.{name}")
+        print(json.dumps(ready), flush=True)
+        return module.app
+
+    KINDS[kind](listener, load)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from concurrent.futures import Future as ThreadFuture
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from wsproto_core.closing import CloseCode
 from wsproto_core.dispatcher import _THREAD_GRACE, Call, _checked_event, stopped
 from wsproto_core.encoding import EncodedEvent, encode_payload, event_text, json_text
 from wsproto_core.errors import UnserializableEventError

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from wsproto_core.tasks import call_on
 
-__all__ = ["INTERVAL", "Watched", "Watchdog", "watchdog_of"]
+__all__ = ["INTERVAL", "Watchdog", "Watched", "watchdog_of"]
 
 INTERVAL: Final = 0.05  # seconds between two looks
 _QUIET: Final = 20  # looks at nothing, before it stops looking

@@ -27,6 +27,9 @@ class Host:
         lacks: capabilities of the conformance suite that it does not have, see `Target`.
         explains_size: whether a message over the limit gets its problem before the close code; else the server itself
             stops reading in its middle.
+        exits: what the server exits with at SIGTERM and at SIGINT; None where that is what uvicorn does.
+        farewell: what the log says when the application's own shutdown has had its turn; nothing where there is none.
+        serves_to_the_end: whether HTTP requests and handshakes are answered while running actions end.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Host:
     tells_close_code: bool = True
     explains_size: bool = True
     lacks: frozenset[str] = frozenset()
+    exits: tuple[int, int] | None = None
+    farewell: str = "Application shutdown complete"
+    serves_to_the_end: bool = True
 
 
 def uvicorn(*arguments: str) -> tuple[str, ...]:
@@ -59,16 +65,36 @@ DAPHNE = ("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "--access-log", os.
 
 HOSTS = (
     Host("fastapi", "fastapi", FASTAPI, uvicorn()),
-    Host("fastapi-wsproto", "fastapi", FASTAPI, uvicorn("--ws", "wsproto", "--loop", "asyncio"), tells_violations=False),
+    Host(
+        "fastapi-wsproto", "fastapi", FASTAPI, uvicorn("--ws", "wsproto", "--loop", "asyncio"), tells_violations=False
+    ),
     Host("asgi", "asgi", ASGI, uvicorn("--http", "h11", "--loop", "asyncio")),
     # The legacy implementation of websockets asserts that nobody else writes while a pong has to wait.
     Host("asgi-websockets", "asgi", ASGI, uvicorn("--ws", "websockets"), lacks=frozenset({"pongs", "prompt_end"})),
     Host("asgi-wsproto", "asgi", ASGI, uvicorn("--ws", "wsproto"), tells_violations=False),
-    Host("asgi-hypercorn", "asgi", ASGI, HYPERCORN, tells_violations=False, tells_close_code=False),
-    Host("asgi-granian", "asgi", ASGI, GRANIAN, tells_violations=False),
+    Host(
+        "asgi-hypercorn",
+        "asgi",
+        ASGI,
+        HYPERCORN,
+        tells_violations=False,
+        tells_close_code=False,
+        exits=(0, 0),
+        farewell="",
+        serves_to_the_end=False,
+    ),
+    Host("asgi-granian", "asgi", ASGI, GRANIAN, tells_violations=False, exits=(0, 0), farewell=""),
     Host("channels", "channels", DJANGO, uvicorn()),
     Host("channels-daphne", "channels", DJANGO, DAPHNE, lacks=frozenset({"denial"})),
-    Host("flask", "flask", f"{FLASK}:app", (*GUNICORN, "{application}")),
-    Host("flask-werkzeug", "flask", FLASK, ("-m", "{application}", "{port}")),
-    Host("websockets", "websockets", WEBSOCKETS, ("-m", "{application}", "{port}"), explains_size=False),
+    Host("flask", "flask", f"{FLASK}:app", (*GUNICORN, "{application}"), exits=(0, 0), farewell=""),
+    Host("flask-werkzeug", "flask", FLASK, ("-m", "{application}", "{port}"), exits=(-15, 0), farewell=""),
+    Host(
+        "websockets",
+        "websockets",
+        WEBSOCKETS,
+        ("-m", "{application}", "{port}"),
+        explains_size=False,
+        exits=(-15, 0),
+        farewell="",
+    ),
 )

@@ -38,7 +38,9 @@ async def test_a_generator_has_one_context_for_all_that_it_yields(server: Server
 async def test_where_handlers_run(server: Server) -> None:
     async with server.connect() as client:
         await client.ask("plain")  # the first one may have to wait for on_connect
-        threads = {action: (await client.ask(action))["payload"]["thread"] for action in ("plain", "beside", "coroutine")}
+        threads = {
+            action: (await client.ask(action))["payload"]["thread"] for action in ("plain", "beside", "coroutine")
+        }
     assert threads["plain"].startswith("ThreadPoolExecutor")  # gunicorn's own, which reads the connection
     assert threads["beside"].startswith("wsproto-worker")
     assert threads["coroutine"] == "wsproto-loop"

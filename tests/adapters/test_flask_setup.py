@@ -1,4 +1,4 @@
-"""Setting wsproto_flask up: what is wrong is told in one sentence that names the way out; what is left out has defaults."""
+"""Setting wsproto_flask up: what is wrong is told in one sentence, with the way out; what is left out has defaults."""
 
 import ssl
 import subprocess
@@ -33,7 +33,7 @@ def ws(websocket):
     handle_websocket(websocket, state={"from": "bare"})
 """
 
-CONFIGURED = BARE + """
+CONFIGURED = f"""{BARE}
 from wsproto_flask import configure_websocket
 configure_websocket(app)
 """
@@ -48,7 +48,9 @@ def serve_text(tmp_path: Path) -> Iterator[ServeText]:
 
         def start(text: str, *command: str) -> Server:
             (tmp_path / "app.py").write_text(text)
-            return running.enter_context(Server((*command, "--pythonpath", str(tmp_path), "app:app"), tmp_path / "log", {}))
+            return running.enter_context(
+                Server((*command, "--pythonpath", str(tmp_path), "app:app"), tmp_path / "log", {})
+            )
 
         yield start
 
@@ -132,14 +134,7 @@ async def test_a_worker_with_threads_is_fine(serve_text: ServeText) -> None:
         assert await client.is_served()
 
 
-async def test_over_tls_any_thread_may_write(serve_text: ServeText, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "1",
-         "-subj", "/CN=localhost"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    text = CONFIGURED + """
+TALKATIVE = f"""{CONFIGURED}
 from typing import Any
 from pydantic import BaseModel
 from wsproto_core import ActionContext, Event, action, room
@@ -160,8 +155,34 @@ def fill(payload: Size, context: ActionContext) -> list[Filled]:
 async def tell(payload: Size, context: ActionContext) -> list[Filled]:
     return [Filled(filler="x" * payload.size).to(room("all"))] * payload.count
 """
-    server = serve_text(text, *GUNICORN, "--keyfile", str(key), "--certfile", str(certificate))
-    context = ssl.create_default_context(cafile=str(certificate))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A key and a certificate for localhost."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ("-days", "1", "-subj", "/CN=localhost")
+    command = (
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+        *subject,
+    )
+    subprocess.run(command, check=True, capture_output=True)
+    return key, certificate
+
+
+async def test_over_tls_any_thread_may_write(serve_text: ServeText, certificate: tuple[Path, Path]) -> None:
+    key, chain = map(str, certificate)
+    server = serve_text(TALKATIVE, *GUNICORN, "--keyfile", key, "--certfile", chain)
+    context = ssl.create_default_context(cafile=chain)
     url = server.url("/ws/").replace("ws:", "wss:")
     options: dict[str, Any] = {"ssl": context, "server_hostname": "localhost", "max_size": None, "proxy": None}
     async with connect(url, **options) as one, connect(url, **options) as two:

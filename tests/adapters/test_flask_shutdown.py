@@ -1,19 +1,15 @@
 """Flask's servers when they are told to stop: every client is told first, and the exit is the server's own."""
 
-import asyncio
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.adapters.conftest import Serve
-from tests.adapters.hosts import FLASK, GUNICORN, Host
+from tests.adapters.hosts import FLASK, GUNICORN
 from tests.adapters.serving import Server
-from tests.adapters.talking import Client, eventually
+from tests.adapters.talking import Client
 
 CLIENTS = 50
 RESTARTS = (1012, "The server restarts.")

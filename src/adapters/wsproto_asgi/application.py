@@ -6,6 +6,7 @@ from typing import Unpack
 
 from wsproto_asgi.connection import run_websocket
 from wsproto_asgi.handshake import Receive, Scope, Send, problem_response, refuse
+from wsproto_asgi.signals import install_signal_handlers
 from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.closing import CloseCode
 from wsproto_core.errors import ConfigurationError
@@ -82,7 +83,7 @@ class WebSocketApp:
         await receive()
         try:
             self.hub.start()
-            self.hub.install_signal_handlers()
+            install_signal_handlers(self.hub)
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
             return

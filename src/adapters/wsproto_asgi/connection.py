@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final
 
 from wsproto_asgi.handshake import Receive, Scope, Send, info_from_scope, refuse
+from wsproto_asgi.signals import install_signal_handlers
 from wsproto_core.closing import CloseCode, close_reason
 from wsproto_core.codec import PLAIN
 from wsproto_core.hub import Denial, Hub
@@ -114,7 +115,7 @@ async def run_websocket(
     Raises:
         TypeError: a user id that is none.
     """
-    hub.install_signal_handlers()
+    install_signal_handlers(hub)
     if not accepted:
         message = await receive()
         if message["type"] != "websocket.connect":

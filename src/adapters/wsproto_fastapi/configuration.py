@@ -9,6 +9,7 @@ from typing import Any, Final, Unpack
 
 from starlette.applications import Starlette
 
+from wsproto_asgi.signals import install_signal_handlers
 from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
@@ -71,7 +72,7 @@ def _follow_lifespan(app: Starlette, hub: Hub) -> None:
     async def lifespan(application: Any) -> AsyncGenerator[Any]:
         async with own(application) as state:
             hub.start()
-            hub.install_signal_handlers()
+            install_signal_handlers(hub)
             try:
                 yield state
             finally:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, TypeVar, Unpack
 
 from flask import Flask, Response, request
-from simple_websocket.ws import Server
 
 from wsproto_core.autodiscover import base_packages_of, calling_module
-from wsproto_core.codec import choose_subprotocol, split_token
+from wsproto_core.codec import choose_subprotocol
 from wsproto_core.errors import ConfigurationError, HostError
 from wsproto_core.hub import Hub
 from wsproto_core.problems import Problem

@@ -148,7 +148,7 @@ class FrameTransport:
         return self._stream.wait_readable(0)
 
     def linger(self) -> None:
-        """Read on for a moment where the end came from here: closing with something unread would undo what was written."""
+        """Read on for a moment where the end came from here: what is unread at the close would undo our last frame."""
         if self._violated:
             self._stream.finish()
             deadline = monotonic() + _LINGER

@@ -77,6 +77,7 @@ class LentSocket:
     # What simple-websocket calls
 
     def send(self, data: bytes) -> int:
+        """Write all of it; what is written first is the answer to the handshake, and waits."""
         with self._lock:
             if self._state is _State.HELD and not self._answer:
                 self._answer = data
@@ -89,6 +90,7 @@ class LentSocket:
         return len(data)
 
     def recv(self, size: int) -> bytes:
+        """Return what has come, once it is decided that it is simple-websocket's."""
         if not self._decided.wait(_PATIENCE):
             self.open()
         if self._state is not _State.OPEN:
@@ -96,6 +98,7 @@ class LentSocket:
         return self.sock.recv(size)
 
     def close(self) -> None:
+        """Close the real socket, if it is simple-websocket's; it reads no more in any case."""
         if self._state is _State.OPEN:
             self.sock.close()
         self.has_left = True
@@ -103,6 +106,7 @@ class LentSocket:
             function()
 
     def fileno(self) -> int:
+        """The descriptor of the real socket, to be waited for."""
         return self.sock.fileno()
 
     def _decide(self, state: _State, *, only_if_held: bool = False) -> None:
@@ -117,13 +121,14 @@ class LentSocket:
 
 
 class WakingEvent(threading.Event):
-    """The event that simple-websocket's ``receive`` waits on: a route that receives itself has the connection opened."""
+    """The event that simple-websocket's ``receive`` waits on: for a route that receives itself the connection opens."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lent: LentSocket | None = lent_in(request.environ) if has_request_context() else None
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Open the connection, and wait for something to come."""
         if self._lent is not None:
             self._lent.open()
         return super().wait(timeout)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -43,7 +44,7 @@ class Name(BaseModel):
 
 
 class Gate(Name):
-    seconds: float = 10
+    seconds: float = 30
 
 
 class Amount(BaseModel):
@@ -142,10 +143,11 @@ async def order(payload: Order) -> Counted:
 
 
 @action("wait")
-async def wait(payload: Name, context: ActionContext) -> Passed:
+async def wait(payload: Gate, context: ActionContext) -> Passed:
+    until = time.monotonic() + payload.seconds
     try:
         await note("waiting", context)
-        while not gates[payload.name].is_set():  # noqa: ASYNC110 - threads wait for it too
+        while not gates[payload.name].is_set() and time.monotonic() < until:
             await asyncio.sleep(0.005)
     except asyncio.CancelledError:
         await note("cancelled", context)

@@ -1,6 +1,7 @@
 """The application under test on the websockets library's own server: `python -m … PORT`."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from typing import Any
@@ -58,4 +59,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

@@ -1,0 +1,279 @@
+"""The channel layer as a backplane: names of groups, messages, and layers that fail."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from channels.layers import BaseChannelLayer, channel_layers
+from django.conf import settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+if not settings.configured:
+    settings.configure(CHANNEL_LAYERS={})
+
+from tests.adapters.talking import PATIENCE
+from wsproto_channels import ChannelLayerBackplane, event_message, group_name
+from wsproto_channels.groups import publication_message, read_message
+from wsproto_core import Event, Registry, connection, everyone, room, topic, user
+from wsproto_core.errors import ConfigurationError
+from wsproto_core.publications import read_publication
+
+
+class Said(Event, name="said", registry=Registry()):
+    text: str
+
+
+VALID = re.compile(r"[a-zA-Z0-9._-]{1,99}")
+
+
+@pytest.mark.parametrize(
+    ("audience", "name"),
+    [
+        (room("lobby"), "wsproto.room.lobby"),
+        ("room/lobby", "wsproto.room.lobby"),
+        (user(42), "wsproto.user.42"),
+        (everyone(), "wsproto.everyone._2A"),
+        (topic("sport/foot-ball"), "wsproto.sport.foot-ball"),
+        (connection("a.b_c"), "wsproto.connection.a_2Eb_5Fc"),
+        (room("zażółć"), "wsproto.room.za_C5_BC_C3_B3_C5_82_C4_87"),
+        (room("x" * 86), "wsproto.room." + "x" * 86),
+        (room("x" * 87), f"wsproto_{sha256(b'room/' + b'x' * 87).hexdigest()}"),
+    ],
+)
+def test_a_group_has_a_name_that_channels_takes(audience: Any, name: str) -> None:
+    assert group_name(audience) == name
+    assert VALID.fullmatch(name)
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_no_two_topics_share_a_name(one: str, other: str) -> None:
+    names = []
+    for text in (one, other):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return
+        names.append(group_name(text))
+        assert VALID.fullmatch(names[-1])
+        BaseChannelLayer().require_valid_group_name(names[-1])
+    assert (names[0] == names[1]) == (one == other)
+
+
+def test_the_message_of_an_event_says_whom_it_is_for() -> None:
+    message = event_message(Said(text="hi").to(room("a b/c"), user(7), exclude=["x"]))
+    assert {**message, "id": "…"} == {
+        "type": "wsproto.event",
+        "id": "…",
+        "to": ["room/a b%2Fc", "user/7"],
+        "event": "said",
+        "payload": {"text": "hi"},
+        "exclude": ["x"],
+    }
+    name, raw = read_message(message)
+    publication = read_publication(raw)
+    assert name == "room/a b%2Fc"
+    assert publication.audiences == (room("a b/c"), user(7))
+    assert (publication.id, publication.event, publication.payload) == (message["id"], "said", '{"text":"hi"}')
+    assert publication.exclude == {"x"}
+
+
+@pytest.mark.parametrize("audience", [connection("c"), everyone(), topic("sport/football"), room("+#%")])
+def test_every_audience_comes_back_as_it_was(audience: Any) -> None:
+    _, raw = read_message(event_message(Said(text="hi"), to=audience))
+    assert read_publication(raw).audiences == (audience,)
+
+
+def test_an_event_for_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match="goes to nobody: say to="):
+        event_message(Said(text="hi"))
+
+
+class Layer(BaseChannelLayer):
+    """A layer that fails when it is told to."""
+
+    group_expiry = 86_400.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.members: set[tuple[str, str]] = set()
+        self.asked: Counter[str] = Counter()
+        self.error: Exception | None = None
+        self.hangs = False
+        self.messages: asyncio.Queue[Any] = asyncio.Queue()
+        self.channels = 0
+
+    async def _step(self, what: str) -> None:
+        self.asked[what] += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+
+    async def new_channel(self, prefix: str = "specific") -> str:
+        self.channels += 1
+        return f"{prefix}.of!{self.channels}"
+
+    async def receive(self, channel: str) -> Any:
+        message = await self.messages.get()
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    async def group_add(self, group: str, channel: str) -> None:
+        await self._step("add")
+        self.members.add((group, channel))
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        await self._step("discard")
+        self.members.discard((group, channel))
+
+    async def group_send(self, group: str, message: Any) -> None:
+        await self._step("send")
+
+
+class Listener:
+    """A backplane on such a layer, and what it hears."""
+
+    def __init__(self) -> None:
+        self.layer = Layer()
+        channel_layers.set("of a test", self.layer)
+        self.backplane = ChannelLayerBackplane("of a test")
+        self.heard: list[tuple[str, bytes]] = []
+        self.news = asyncio.Event()
+
+    def receive(self, topic: str, message: bytes) -> None:
+        self.heard.append((topic, message))
+        self.news.set()
+        if message == b"bad":
+            raise RuntimeError("of a test")
+
+    async def hears(self, count: int) -> list[tuple[str, bytes]]:
+        async with asyncio.timeout(PATIENCE):
+            while len(self.heard) < count:
+                await self.news.wait()
+                self.news.clear()
+        return self.heard
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    listener = Listener()
+    await listener.backplane.start(listener.receive)
+    yield listener
+    listener.layer.error, listener.layer.hangs = None, False
+    await listener.backplane.stop()
+    channel_layers.backends.pop("of a test")
+
+
+async def until(check: Any) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not check():  # noqa: ASYNC110 - what it waits for sets no event
+            await asyncio.sleep(0.01)
+
+
+async def test_it_hears_what_is_published_and_is_in_the_groups_of_its_topics(listener: Listener) -> None:
+    await listener.backplane.subscribe("room/a")
+    await listener.backplane.subscribe("room/b")
+    await listener.backplane.unsubscribe("room/a")
+    assert listener.layer.members == {("wsproto.room.b", "wsproto.of!1")}
+    listener.layer.messages.put_nowait(publication_message("room/b", b"hi"))
+    listener.layer.messages.put_nowait({"type": "of.another.consumer"})
+    assert await listener.hears(2) == [("room/b", b"hi"), ("", b"")]
+    await listener.backplane.stop()
+    assert listener.layer.members == set()
+
+
+async def test_a_message_that_cannot_be_delivered_is_passed_over(listener: Listener) -> None:
+    for message in (b"bad", b"good"):
+        listener.layer.messages.put_nowait(publication_message("room/b", message))
+    assert (await listener.hears(2))[1] == ("room/b", b"good")
+
+
+async def test_others_have_their_turn_while_messages_are_at_hand(listener: Listener) -> None:
+    for _ in range(1_000):
+        listener.layer.messages.put_nowait(publication_message("room/b", b"hi"))
+    turns = 0
+    while len(listener.heard) < 1_000:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 20
+
+
+async def test_a_group_that_could_not_be_joined_is_joined_later(listener: Listener) -> None:
+    listener.layer.error = ConnectionError("no engine")
+    await listener.backplane.subscribe("room/a")
+    await until(lambda: listener.layer.asked["add"] >= 3)
+    listener.layer.error = None
+    await until(lambda: listener.layer.members == {("wsproto.room.a", "wsproto.of!1")})
+
+
+async def test_after_a_failure_all_groups_are_joined_again_and_reading_goes_on(listener: Listener) -> None:
+    await listener.backplane.subscribe("room/a")
+    listener.layer.members.clear()
+    for message in (ConnectionError("gone"), ConnectionError("still gone"), publication_message("room/a", b"hi")):
+        listener.layer.messages.put_nowait(message)
+    assert await listener.hears(1) == [("room/a", b"hi")]
+    await until(lambda: listener.layer.members == {("wsproto.room.a", "wsproto.of!1")})
+
+
+async def test_a_group_that_cannot_be_left_is_no_reason_to_fail(listener: Listener) -> None:
+    await listener.backplane.subscribe("room/a")
+    listener.layer.error = ConnectionError("no engine")
+    await listener.backplane.unsubscribe("room/a")
+    await listener.backplane.stop()
+
+
+async def test_a_layer_that_fails_is_not_asked_for_each_event(listener: Listener) -> None:
+    listener.layer.error = ConnectionError("no engine")
+    for _ in range(10):
+        with pytest.raises(ConnectionError):
+            await listener.backplane.publish("room/a", b"hi")
+    assert listener.layer.asked["send"] == 1
+
+
+async def test_a_layer_that_does_not_answer_holds_nobody_up(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproto_channels.backplane._TIMEOUT", 0.01)
+    listener.layer.hangs = True
+    with pytest.raises(TimeoutError):
+        await listener.backplane.publish("room/a", b"hi")
+
+
+async def test_memberships_are_renewed_before_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Layer, "group_expiry", 0.04)
+    listener = Listener()
+    await listener.backplane.start(listener.receive)
+    await listener.backplane.subscribe("room/a")
+    listener.layer.members.clear()
+    await until(lambda: listener.layer.members == {("wsproto.room.a", "wsproto.of!1")})
+    await listener.backplane.stop()
+    channel_layers.backends.pop("of a test")
+
+
+async def test_a_new_start_leaves_the_groups_of_the_channel_before(listener: Listener) -> None:
+    await listener.backplane.subscribe("room/a")
+    await listener.backplane.start(listener.receive)
+    await listener.backplane.subscribe("room/b")
+    assert listener.layer.members == {("wsproto.room.b", "wsproto.of!2")}
+
+
+async def test_what_was_not_started_listens_to_nothing_and_may_publish() -> None:
+    listener = Listener()
+    await listener.backplane.subscribe("room/a")
+    await listener.backplane.unsubscribe("room/a")
+    await listener.backplane.publish("room/a", b"hi")
+    await listener.backplane.stop()
+    assert listener.layer.asked == {"send": 1}
+    channel_layers.backends.pop("of a test")
+
+
+async def test_a_layer_that_is_not_there_is_told() -> None:
+    backplane = ChannelLayerBackplane("nowhere")
+    with pytest.raises(ConfigurationError, match="no channel layer 'nowhere' in CHANNEL_LAYERS"):
+        await backplane.start(lambda topic, message: None)
