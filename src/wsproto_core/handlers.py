@@ -13,7 +13,7 @@ import typing
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from types import NoneType, UnionType
+from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union
 
 from pydantic import TypeAdapter
@@ -175,8 +175,6 @@ def bind(function: Callable[..., Any], signature: Signature) -> Callable[[Call],
 
 def events_in(annotation: Any) -> tuple[type[Event], ...]:
     """Return the event classes that an annotation names: ``Said``, ``AsyncIterator[Said | Left]``, ``list[Said]``."""
-    if annotation is None or annotation is NoneType or annotation is Any:
-        return ()
     if isinstance(annotation, type) and issubclass(annotation, Event):
         return (annotation,)
     origin = typing.get_origin(annotation)

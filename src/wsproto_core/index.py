@@ -67,8 +67,8 @@ class Index:
     def leave(self, session: Session, name: str) -> bool:
         """Unsubscribe a connection; say whether it was the last of this process."""
         with self._lock:
-            if session.topics is None or session.topics.pop(name, None) is None:
-                return False
+            if session.topics is not None:
+                session.topics.pop(name, None)
             return self._drop(session, name)
 
     def remove(self, session: Session) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from wsproto_core.encoding import EncodedEvent, encode_json, json_text
 from wsproto_core.envelopes import MessageId
@@ -65,7 +65,6 @@ def read_publication(message: bytes) -> Publication:
         ValueError: it is none, or of a version that is not known here.
     """
     try:
-        from_json(message, allow_inf_nan=False)
         read = _Message.model_validate_json(message)
         audiences = tuple(Audience(kind, each) for kind, each in read.to)
     except (ValidationError, InvalidTopicError) as error:

@@ -12,7 +12,7 @@ __all__ = ["NOTHING", "Done", "call_on", "is_from_outside", "on_loop", "running_
 
 _T = TypeVar("_T")
 
-if sys.version_info >= (3, 12):
+if sys.version_info >= (3, 12):  # pragma: no cover - the coverage run may be on 3.11
 
     def start_eagerly(
         coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop, context: Context | None = None
@@ -26,7 +26,7 @@ if sys.version_info >= (3, 12):
         """
         return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
 
-else:  # pragma: no cover - the coverage run is on the newest Python
+else:  # pragma: no cover - or on a newer one
 
     def start_eagerly(
         coroutine: Coroutine[Any, Any, _T], loop: asyncio.AbstractEventLoop, context: Context | None = None

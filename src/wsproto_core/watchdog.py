@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Final, Protocol
-from weakref import WeakKeyDictionary
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary, ref
 
 from wsproto_core.tasks import call_on
 
@@ -39,7 +40,8 @@ class Watchdog:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.looking = False
-        self._loop = loop
+        # The loop is the key to its watchdog, which must not keep it alive.
+        self._loop: Callable[[], Any] = ref(loop)
         self._lock = threading.Lock()
         self._busy: set[Watched] = set()
         self._quiet = 0
@@ -49,7 +51,7 @@ class Watchdog:
         self._busy.add(watched)
         # In this order: a look that decides to be the last one looks again after it has said so.
         if not self.looking and self._start():
-            call_on(self._loop, self._look)
+            call_on(self._loop(), self._look)
 
     def end(self, watched: Watched) -> None:
         """Leave somebody alone, from any thread."""
@@ -71,7 +73,7 @@ class Watchdog:
             self.looking = False
             if not self._busy or not self._start():
                 return
-        self._loop.call_later(INTERVAL, self._look)
+        asyncio.get_running_loop().call_later(INTERVAL, self._look)
 
 
 _watchdogs: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Watchdog]] = WeakKeyDictionary()

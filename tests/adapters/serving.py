@@ -20,10 +20,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
-from tests.adapters.talking import Client
+from tests.adapters.talking import PATIENCE, Client
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 10.0  # seconds until what does not come fails the test
 
 
 class Server(AbstractContextManager["Server"]):

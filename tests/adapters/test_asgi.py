@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from tests.adapters.conftest import Serve
-from tests.adapters.talking import message
+from tests.adapters.talking import PATIENCE, message
 from wsproto_asgi import WebSocketApp, connection, info_from_scope, run_websocket
 from wsproto_core import (
     ActionContext,
@@ -24,8 +24,6 @@ from wsproto_core import (
     Settings,
     room,
 )
-
-PATIENCE = 5.0  # seconds until what does not come fails the test
 
 registry = Registry()
 

@@ -12,11 +12,12 @@ from websockets.exceptions import InvalidStatus
 from tests.adapters.conftest import Serve
 from tests.adapters.hosts import Host
 from tests.adapters.serving import Server
-from tests.adapters.talking import Client
+from tests.adapters.talking import PATIENCE, Client
 
 ExitCodes = dict[signal.Signals, int]
 
 CLIENTS = 50
+DRAIN_TIMEOUT = 10  # seconds, the default
 RESTARTS = (1012, "The server restarts.")
 
 # As small as an application on a server can be: what ends it, ends any.
@@ -52,7 +53,7 @@ def uvicorn_exits(start: Callable[..., Server]) -> ExitCodes:
     for how in (signal.SIGTERM, signal.SIGINT):
         with start("app:app", source=BARE) as bare:
             bare.signal(how)
-            codes[how] = bare.process.wait(10)
+            codes[how] = bare.process.wait(PATIENCE)
     return codes
 
 
@@ -133,7 +134,7 @@ async def test_a_second_signal_cuts_it_short(
         # Without a server's own handlers the second signal ends the process as it would any.
         assert (await waiting.closed())[0] in ({1001, 1012} if one_host.farewell else {1001, 1006, 1012})
         assert await server.exit_code() == exit_code(one_host, how, uvicorn_exits)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < DRAIN_TIMEOUT - 1
     # The application's own shutdown has its turn all the same.
     assert one_host.farewell in server.log
     assert "Traceback" not in server.log

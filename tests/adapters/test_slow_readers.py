@@ -10,7 +10,7 @@ import pytest
 from tests.adapters.conftest import Serve
 from tests.adapters.hosts import Host
 from tests.adapters.serving import Server
-from tests.adapters.talking import Client, eventually, message
+from tests.adapters.talking import PATIENCE, Client, eventually, message
 
 MiB = 1_048_576
 # Compressed, what these tests send would be nothing.
@@ -18,7 +18,7 @@ PLAIN: dict[str, Any] = {"compression": None, "max_size": None}
 
 
 async def test_unread_answers_stay_out_of_memory_and_nobody_waits(host: Host, serve: Serve) -> None:
-    server = serve(host)
+    server = serve(host, send_timeout=2 * PATIENCE)
     async with server.connect(**PLAIN) as slow, server.connect(**PLAIN) as other:
         await slow.ask("count", {"size": MiB})
         await other.ask("count", {"size": MiB})
@@ -27,8 +27,9 @@ async def test_unread_answers_stay_out_of_memory_and_nobody_waits(host: Host, se
         requests = [message("count", {"size": MiB}) for _ in range(64)]
         slow.write_messages(requests)
         for _ in range(20):
-            async with asyncio.timeout(2):
-                await other.ask("count", {"size": 1_000})
+            await other.ask("count", {"size": 1_000})
+        # That was in the meantime, and not after the slow one had been cut.
+        assert "slow_consumers" not in server.inside()["counters"]
         assert server.inside()["peak_bytes"] - before < 64 * MiB
         slow.resume_reading()
         answers = [await slow.receive() for _ in requests]
@@ -84,12 +85,12 @@ async def test_what_a_client_sends_while_its_action_runs_is_bounded(one_host: Ho
     async with server.connect(**PLAIN) as client, server.connect() as other:
         await client.send("wait", {"name": name})
         before = server.inside()["peak_bytes"]
-        requests = [message("health", {"x": "x" * 1_000_000}) for _ in range(64)]
+        requests = [message("health", {"x": "x" * 1_000_000}) for _ in range(32)]
         sending = asyncio.create_task(send_all(client, requests))
         for _ in range(20):
             assert await other.is_served()
         assert not sending.done()
-        assert server.inside()["peak_bytes"] - before < 32 * MiB
+        assert server.inside()["peak_bytes"] - before < 16 * MiB
         await other.send("open", {"name": name})
         await sending
         assert (await client.receive())["event"] == "passed"

@@ -89,9 +89,8 @@ class Server:
             if not self.is_serving() and self._closing is None:
                 await self.start_serving()
             await self.wait_closed()
-        except asyncio.CancelledError:
-            self.close()
-            await self.wait_closed()
+        except asyncio.CancelledError as cancelled:
+            await self.__aexit__(type(cancelled), cancelled, None)
             raise
 
     def close(
@@ -107,8 +106,7 @@ class Server:
             code: that they are closed with: 1001, or 1012 before a restart.
             reason: for the close frame.
         """
-        if self._closing is None and self._library is not None:
-            self._closing = self.get_loop().create_task(self._close(close_connections, code, reason))
+        self._begin_to_close(close_connections, code, reason, drain=close_connections)
 
     async def wait_closed(self) -> None:
         """Wait until the server and all its connections have ended."""
@@ -139,12 +137,16 @@ class Server:
         finally:
             self._sessions.discard(session)
 
-    async def _close(self, close_connections: bool, code: int, reason: str) -> None:
+    def _begin_to_close(self, close_connections: bool, code: int, reason: str, *, drain: bool) -> None:
+        if self._closing is None and self._library is not None:
+            self._closing = self.get_loop().create_task(self._close(close_connections, code, reason, drain))
+
+    async def _close(self, close_connections: bool, code: int, reason: str, drain: bool) -> None:
         server = self._started
         try:
             # Not the library's own close yet: it would close the connections, and what they wait for would be lost.
             server.server.close()
-            if close_connections:
+            if drain:
                 await self.hub.drain_connections(list(self._sessions), code, reason)
             server.close(close_connections, code, reason)
             await server.wait_closed()
@@ -165,5 +167,9 @@ class Server:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if kind is asyncio.CancelledError and self.hub.draining:
+            # Interrupted for the second time: the first began the drain, and this one asks not to wait for its end.
+            self._begin_to_close(True, CloseCode.SERVICE_RESTART, "The server restarts.", drain=False)
+        else:
+            self.close()
         await self.wait_closed()

@@ -147,7 +147,7 @@ async def wait(payload: Gate, context: ActionContext) -> Passed:
     until = time.monotonic() + payload.seconds
     try:
         await note("waiting", context)
-        while not gates[payload.name].is_set() and time.monotonic() < until:
+        while not gates[payload.name].is_set() and time.monotonic() < until:  # noqa: ASYNC110 - threads wait for it too
             await asyncio.sleep(0.005)
     except asyncio.CancelledError:
         await note("cancelled", context)

@@ -7,8 +7,10 @@ Whoever writes an adapter mounts the actions of `conformance_registry`, serves t
 or calls `run_cases` in tests of its own. The suite needs nothing but the standard library and the core.
 """
 
-from wsproto_core.testing.conformance import messages  # isort: split  # the order of the protocol's sections
-from wsproto_core.testing.conformance import connections
+from wsproto_core.testing.conformance import (
+    connections,
+    messages,  # isort: split  # the order of the protocol's sections
+)
 from wsproto_core.testing.conformance.actions import conformance_registry
 from wsproto_core.testing.conformance.runner import Result, run_cases
 from wsproto_core.testing.conformance.target import CASES, Case, Target
