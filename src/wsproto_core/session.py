@@ -77,8 +77,8 @@ class Session:
 
     __slots__ = (
         "_abandoned", "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gate", "_gone", "_held",
-        "_inbox", "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial", "_state",
-        "_surely_short", "_transport",
+        "_inbox", "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial",
+        "_state", "_surely_short", "_transport",
         "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes",
         "surroundings", "topics", "user_id",
     )  # fmt: skip
@@ -322,7 +322,7 @@ class Session:
         """Run something before the first message, in its place in the order."""
         context = self.surroundings.context
         task = start_eagerly(work, self._loop, context and context.copy())
-        if not task.done():
+        if not task.done():  # pragma: no branch - it never is on Python 3.11, which has no eager tasks
             self._serial = task
             task.add_done_callback(self._started)
 
@@ -496,7 +496,7 @@ class Session:
         context = self.surroundings.context
         task = start_eagerly(self.hub.dispatcher.run(call), self._loop, context and context.copy())
         outbox.eager = False
-        if task.done():
+        if task.done():  # pragma: no cover - it never is on Python 3.11, which has no eager tasks
             if self._requests:
                 self._ended(call)
             return

@@ -1,4 +1,4 @@
-"""Prints the table of the conformance suite: `python -m tests.adapters.conformance_table [--adapter NAME] [--runs 3]`."""
+"""Prints the table of the conformance suite: `python -m tests.adapters.conformance_table [--runs 3]`."""
 
 import argparse
 import asyncio

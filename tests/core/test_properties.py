@@ -187,6 +187,8 @@ def read(frame: str | bytes) -> Any:
         document = json.loads(text, parse_constant=_refuse)
         # Python reads lone surrogates, and deeper than the parser of the library does.
         json.dumps(document, ensure_ascii=False).encode()
+        # A duplicate key hides what came before it, but not from the parser.
+        json.dumps(json.loads(text, object_pairs_hook=list), ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("too deep") from None
     if any(depth > MOST_LEVELS for _, depth in walk(document)):

@@ -22,7 +22,9 @@ from wsproto_core import (
     topic,
 )
 from wsproto_core import session as session_module
+from wsproto_core.codec import JsonCodec
 from wsproto_core.encoding import EncodedEvent
+from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
 from wsproto_core.security import AUTHENTICATE_LATER, NOT_GIVEN
 from wsproto_core.testing import MemoryTransport, captured
@@ -1356,3 +1358,27 @@ async def test_while_the_server_drains_only_health_is_answered() -> None:
                 if message.get("code"):
                     assert message["req_id"] in {queued, late}
             assert [each for each in seen if each != "ws.complete"] == ["said", "unavailable", "unavailable", "health"]
+
+
+async def test_an_event_that_a_codec_cannot_carry_reaches_the_others_and_uses_no_number_up() -> None:
+    class Narrow(JsonCodec):
+        def encode(self, text: str) -> str | bytes:
+            if '"wide"' in text:
+                raise UnserializableEventError("this codec cannot carry it")
+            return text
+
+    class Text(Event, register=False):
+        event_name = "text"
+        text: str
+
+    hub = hub_of()
+    async with peer(hub) as narrow, peer(hub) as other:
+        narrow.session._codec = Narrow()
+        for each in (narrow, other):
+            await each.session.join(room("codecs"))
+        assert await hub.emit(Text(text="wide"), to=room("codecs")) == 1
+        assert await hub.emit(Text(text="slim"), to=room("codecs")) == 2
+        assert (await other.read())["payload"] == {"text": "wide"}
+        for each, seq in ((narrow, 1), (other, 2)):
+            message = await each.read()
+            assert (message["payload"], message["seq"]) == ({"text": "slim"}, seq)

@@ -2,7 +2,7 @@
 
 try:
     # The application mounts it; without it there are no routes to serve. It has no type hints.
-    import flask_sock as _flask_sock  # type: ignore[import-untyped]
+    import flask_sock as _flask_sock  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
         'wsproto_flask needs flask-sock: pip install "wsproto-core[flask]".', name=_error.name

@@ -168,7 +168,7 @@ def _is_ours() -> bool:
 class _Subprotocols(Container[str]):
     """What simple-websocket may choose: ours is decided already, other routes have the application's own."""
 
-    def __init__(self, own: Container[str]) -> None:
+    def __init__(self, own: Container[object]) -> None:
         self._own = own
 
     def __contains__(self, name: object) -> bool:

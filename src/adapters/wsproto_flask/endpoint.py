@@ -67,7 +67,8 @@ def handle_websocket(
         raise HostError(f"handle_websocket takes the WebSocket of a flask-sock route, not {type(websocket).__name__}.")
     if not has_request_context():
         raise HostError("handle_websocket works in a route: call it in a function below @sock.route(...).")
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    # werkzeug's LocalProxy has it, which its types do not say.
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     check_server(request.environ)
     hub = hub_of(app)
     lent = lent_of(websocket)
@@ -82,7 +83,9 @@ def handle_websocket(
         _serve(hub, lent, transport, admission, _ping_interval(app), app)
     transport.linger()
     websocket.connected = False
-    websocket.close_reason, websocket.close_message = transport.close_code, transport.close_reason  # type: ignore[assignment]  # a code of the application's own is none of the library's enumeration
+    # A code of the application's own is none of the library's enumeration.
+    websocket.close_reason = transport.close_code  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    websocket.close_message = transport.close_reason
     # What follows is not to reach the client: some servers send an HTTP response.
     transport.drop()
 

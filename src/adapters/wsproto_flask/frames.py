@@ -176,7 +176,8 @@ class FrameTransport:
         if isinstance(frame, Closing):
             return self._closing(frame.code, frame.reason)
         if self._compressed:
-            message: Message[Any] = Message(data=frame)
+            data: Any = frame
+            message: Message[Any] = Message(data=data)
             return bytes(self._connection.send(message))
         if isinstance(frame, str):
             return _head(0x81, payload := frame.encode()) + payload

@@ -41,7 +41,7 @@ def _in_thread(hook: Callable[..., Any], app: Flask) -> Callable[..., Any]:
     @functools.wraps(hook)
     async def run(*arguments: Any) -> Any:
         context = contextvars.copy_context()
-        result = await asyncio.get_running_loop().run_in_executor(None, context.run, work, *arguments)
+        result = await asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work, *arguments))
         return await result if inspect.isawaitable(result) else result
 
     return run

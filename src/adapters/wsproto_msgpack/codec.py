@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NoReturn
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # it has no type hints
 from pydantic_core import from_json, to_json
 
 from wsproto_core.codec import V1_MSGPACK
@@ -61,10 +61,10 @@ class MsgpackCodec:
             UnserializableEventError: it holds an integer of more than 64 bits, or is nested too deeply.
         """
         try:
-            packed: bytes = msgpack.packb(from_json(text))
+            packed: Any = msgpack.packb(from_json(text))
         except (ValueError, OverflowError) as error:
             raise UnserializableEventError(f"MessagePack cannot carry this message: {error}.") from None
-        return packed
+        return bytes(packed)
 
 
 def _json_text(value: Any, frame: bytes) -> bytes:
