@@ -7,10 +7,11 @@ Whoever writes an adapter mounts the actions of `conformance_registry`, serves t
 or calls `run_cases` in tests of its own. The suite needs nothing but the standard library and the core.
 """
 
-from wsproto_core.testing.conformance import (
-    connections,
-    messages,  # isort: split  # the order of the protocol's sections
-)
+# isort: off
+from wsproto_core.testing.conformance import messages  # first, as in the protocol
+from wsproto_core.testing.conformance import connections
+# isort: on
+
 from wsproto_core.testing.conformance.actions import conformance_registry
 from wsproto_core.testing.conformance.runner import Result, run_cases
 from wsproto_core.testing.conformance.target import CASES, Case, Target
