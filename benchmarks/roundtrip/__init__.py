@@ -17,10 +17,10 @@ SECONDS = 0.35
 CONNECTIONS = 50
 TITLE = f"Round trips on a real server, {CONNECTIONS} connections, one message in flight each"
 EXPLANATION = (
-    "One worker on one core (uvicorn with websockets-sansio and uvloop, or daphne; no compression), the load on "
-    "another. Ratios are to what is written by hand without validation, on the same framework, server and environment, "
-    "round by round: of the rates, and of what the server's CPU would allow. Medians, in brackets the lowest and the "
-    "highest round; more is better."
+    "One worker on one core (uvicorn with websockets-sansio and uvloop, daphne, or websockets with uvloop; no "
+    "compression), the load on another. Ratios are to what is written by hand without validation, on the same "
+    "framework, server and environment, round by round: of the rates, and of what the server's CPU would allow. "
+    "Medians, in brackets the lowest and the highest round; more is better."
 )
 
 
@@ -38,6 +38,7 @@ class Contestant:
 
 
 CHANNELS = ("channels", "envelope", "untyped_channels")
+WEBSOCKETS = ("current", "envelope", "untyped_websockets", "websockets")
 DAPHNE = ("channels", "envelope", "untyped_daphne", "daphne")
 CONTESTANTS = (
     Contestant("untyped", "fastapi_untyped", "FastAPI, route by hand, json, no validation"),
@@ -56,6 +57,8 @@ CONTESTANTS = (
         "untyped_fastws",
     ),
     Contestant("fastws", "fastapi_fastws", "FastWS on its FastAPI", "fastws", "fastws", "untyped_fastws"),
+    Contestant("untyped_websockets", "websockets_untyped", "websockets, handler by hand, no validation", *WEBSOCKETS),
+    Contestant("websockets", "websockets_ours", "**wsproto-core on websockets**", *WEBSOCKETS),
     Contestant("untyped_channels", "channels_untyped", "Channels, consumer by hand, no validation", *CHANNELS),
     Contestant("channels", "channels_ours", "**wsproto-core on Channels**", *CHANNELS),
     Contestant("beeflow_channels", "channels_beeflow", "beeflow-websocket on Channels", *CHANNELS),

@@ -23,7 +23,18 @@ def daphne(listener: socket.socket, load: Callable[[], Any]) -> None:
     Server(load(), endpoints=[f"fd:fileno={listener.fileno()}"], verbosity=0).run()
 
 
-KINDS = {"uvicorn": uvicorn, "daphne": daphne}
+def websockets(listener: socket.socket, load: Callable[[], Any]) -> None:
+    import uvloop
+
+    serve = load()
+
+    async def main() -> None:
+        await (await serve(listener)).serve_forever()
+
+    uvloop.run(main())
+
+
+KINDS = {"uvicorn": uvicorn, "daphne": daphne, "websockets": websockets}
 
 
 def main() -> None:

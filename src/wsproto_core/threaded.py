@@ -131,7 +131,7 @@ class ThreadedSession(Session):
 
     def _handle(self, frame: str | bytes) -> None:
         """Handle one message here, or give it to the loop."""
-        if self._mine and len(frame) <= self._surely_short:
+        if self._mine and self._is_short(frame):
             call: Call | None = self._decode(frame)
         else:
             call = self._offer(frame, len(frame))
@@ -159,12 +159,16 @@ class ThreadedSession(Session):
                 if call_on(self._loop, self._give_back):
                     self._replies.get()
 
+    def _is_short(self, frame: str | bytes) -> bool:
+        return len(frame) <= self._surely_short or not self._is_too_long(frame)
+
     def _is_for_threads(self, call: Call) -> bool:
         if call.rejected is not None:
             return True
         action = call.action
         return (
             action.signature.form in _PLAIN
+            and action.blocking
             and action.concurrency == 1
             and not action.middlewares
             and not self.hub.registry.has_middlewares
@@ -361,7 +365,7 @@ class ThreadedSession(Session):
             # next question would have all of them handled here, the slow way.
             self._loop.call_soon(self._take_over, item, size, looks + 1)
             return
-        if not isinstance(item, Call) and self._is_idle() and size <= self._surely_short:
+        if not isinstance(item, Call) and self._is_idle() and self._is_short(item):
             item = self._decode(item)
             if self._is_for_threads(item):
                 self._mine = True

@@ -212,7 +212,8 @@ class ThreadedOutbox:
         """Take nothing more for a client that does not read fast enough; the owner is told."""
         with self.lock:
             first = not self._closed
-            self._drop()
+            if first:
+                self._drop()
         if first:
             call_on(self._loop, self._owner.on_slow_consumer, why)
 

@@ -85,7 +85,7 @@ HOSTS = (
     ),
     Host("asgi-granian", "asgi", ASGI, GRANIAN, tells_violations=False, exits=(0, 0), farewell=""),
     Host("channels", "channels", DJANGO, uvicorn()),
-    Host("channels-daphne", "channels", DJANGO, DAPHNE, lacks=frozenset({"denial"})),
+    Host("channels-daphne", "channels", DJANGO, DAPHNE, lacks=frozenset({"denial"}), exits=(0, 0), farewell=""),
     Host("flask", "flask", f"{FLASK}:app", (*GUNICORN, "{application}"), exits=(0, 0), farewell=""),
     Host("flask-werkzeug", "flask", FLASK, ("-m", "{application}", "{port}"), exits=(-15, 0), farewell=""),
     Host(

@@ -84,6 +84,9 @@ def test_a_loop_that_is_gone_leaves_none_behind() -> None:
     async def ask() -> weakref.ref[Watchdog]:
         return weakref.ref(watchdog_of(asyncio.get_running_loop()))
 
-    watchdog = asyncio.run(ask())
+    with asyncio.Runner() as runner:
+        watchdog = runner.run(ask())
+        assert watchdog() is not None
+    del runner
     gc.collect()
     assert watchdog() is None

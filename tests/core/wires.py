@@ -91,7 +91,7 @@ class Wire:
 
     def close(self) -> None:
         self.sock.close()
-        self.client.sock.close()
+        self.client.close()
 
 
 class Client:
@@ -126,3 +126,7 @@ class Client:
 
     def reset(self) -> None:
         self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._lines.close()
+        self.sock.close()
