@@ -24,6 +24,7 @@ from wsproto_core.errors import (
     MissingAudienceError,
     RegistrationError,
     ReservedNameError,
+    TopicDefinitionError,
     UnknownRecipientError,
     UnserializableEventError,
     WsprotoError,
@@ -33,7 +34,7 @@ from wsproto_core.hub import Hub, Stats
 from wsproto_core.limits import Limits
 from wsproto_core.middleware import Middleware, Next
 from wsproto_core.problems import Problem, ProblemDetails, ProblemType
-from wsproto_core.recipients import Audience, connection, everyone, room, topic, user
+from wsproto_core.recipients import Audience, TopicFilter, connection, everyone, room, topic, user
 from wsproto_core.registry import (
     Registry,
     Router,
@@ -48,6 +49,7 @@ from wsproto_core.security import ANY_ORIGIN, AUTHENTICATE_LATER, NOT_GIVEN, SAM
 from wsproto_core.session import Session
 from wsproto_core.settings import HubOptions, Settings
 from wsproto_core.transport import ConnectionInfo, Headers, Transport
+from wsproto_core.typed_topics import Topic
 
 __all__ = [
     "ANY_ORIGIN",
@@ -94,6 +96,9 @@ __all__ = [
     "Session",
     "Settings",
     "Stats",
+    "Topic",
+    "TopicDefinitionError",
+    "TopicFilter",
     "Transport",
     "UnknownRecipientError",
     "UnserializableEventError",

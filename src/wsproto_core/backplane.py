@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Final, Protocol, runtime_checkable
 
 from wsproto_core.errors import ConfigurationError
+from wsproto_core.filters import FilterTrie
+from wsproto_core.topics import RESERVED_LEVELS, has_wildcards
 
 __all__ = ["Backplane", "MemoryBackplane", "Receiver", "backplane_from"]
 
@@ -26,6 +28,10 @@ class Backplane(Protocol):
     needs the backplane starts it again there, and subscribes anew. What is done about one topic is done in order, one
     step at a time; different topics may be under way at once. An exception is counted and logged, and the process
     goes on by itself.
+
+    A topic that is listened to may be a filter with the wildcards of MQTT 5 section 4.7, which stand for no reserved
+    first level (protocol section 7). A backplane that cannot ask its engine for just that may listen to more: what
+    nobody in this process wants is dropped.
     """
 
     async def start(self, receiver: Receiver) -> None:
@@ -58,6 +64,14 @@ class _Bus:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.listeners: dict[str, dict[MemoryBackplane, Receiver]] = {}
+        self.filters: FilterTrie[dict[MemoryBackplane, Receiver]] = FilterTrie()
+
+    def receivers(self, topic: str) -> dict[MemoryBackplane, Receiver]:
+        found = dict(self.listeners.get(topic, {}))
+        if self.filters and topic.partition("/")[0] not in RESERVED_LEVELS:
+            for listeners in self.filters.match(topic):
+                found.update(listeners)
+        return found
 
 
 _buses: Final[dict[str, _Bus]] = {}
@@ -92,7 +106,10 @@ class MemoryBackplane:
         """Begin to listen to a topic."""
         if self._receiver is not None:
             with self._bus.lock:
-                self._bus.listeners.setdefault(topic, {})[self] = self._receiver
+                listeners = self._bus.listeners.setdefault(topic, {})
+                listeners[self] = self._receiver
+                if has_wildcards(topic):
+                    self._bus.filters[topic] = listeners
 
     async def unsubscribe(self, topic: str) -> None:
         """Stop listening to a topic."""
@@ -102,15 +119,16 @@ class MemoryBackplane:
     async def publish(self, topic: str, message: bytes) -> None:
         """Hand a message to the other hubs that listen to the topic."""
         with self._bus.lock:
-            receivers = [receiver for who, receiver in self._bus.listeners.get(topic, {}).items() if who is not self]
+            receivers = [receiver for who, receiver in self._bus.receivers(topic).items() if who is not self]
         for receiver in receivers:
             receiver(topic, message)
 
     def _forget(self, topic: str) -> None:
         listeners = self._bus.listeners.get(topic, {})
-        listeners.pop(self, None)
-        if not listeners:
-            self._bus.listeners.pop(topic, None)
+        if listeners.pop(self, None) is not None and not listeners:
+            del self._bus.listeners[topic]
+            if has_wildcards(topic):
+                del self._bus.filters[topic]
 
 
 def backplane_from(value: str | Backplane) -> Backplane | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
@@ -13,7 +14,7 @@ from wsproto_core.events import Event
 from wsproto_core.handlers import bind, read_signature
 from wsproto_core.specs import ActionSpec
 
-__all__ = ["BUILTIN_ACTIONS", "Authenticated", "HealthEvent"]
+__all__ = ["BUILTIN_ACTIONS", "Authenticated", "HealthEvent", "Subscribed", "Unsubscribed"]
 
 
 class HealthEvent(Event, register=False):
@@ -33,6 +34,32 @@ class Authenticated(Event, register=False):
 
 class _Token(BaseModel):
     token: str
+
+
+class Subscribed(Event, register=False):
+    """Says that the client is subscribed; what it missed is not kept."""
+
+    event_name = "ws.subscribed"
+    topic: str
+    recovered: bool = False
+    was_recovering: bool = False
+
+
+class Unsubscribed(Event, register=False):
+    """Says that the client is not subscribed any more."""
+
+    event_name = "ws.unsubscribed"
+    topic: str
+
+
+class _Subscription(BaseModel):
+    topic: str
+    epoch: str | None = None
+    offset: int | None = None
+
+
+class _Topic(BaseModel):
+    topic: str
 
 
 class _Request(BaseModel):
@@ -55,6 +82,20 @@ async def cancel(payload: _Request, context: ActionContext[Any]) -> None:
     context.hub.cancel_request(context, payload.req_id)
 
 
+async def subscribe(payload: _Subscription, context: ActionContext[Any]) -> AsyncIterator[Event]:
+    """Subscribe to a topic; the events that a subscriber begins with follow."""
+    name, first_events = await context.hub.memberships.subscribe(context, payload.topic)
+    yield Subscribed(topic=name, was_recovering=payload.epoch is not None)
+    async with aclosing(first_events):
+        async for event in first_events:
+            yield event
+
+
+async def unsubscribe(payload: _Topic, context: ActionContext[Any]) -> Unsubscribed:
+    """End a subscription of yours."""
+    return Unsubscribed(topic=await context.hub.memberships.unsubscribe(context, payload.topic))
+
+
 def _spec(name: str, function: Callable[..., Any]) -> ActionSpec:
     signature = read_signature(function, f"action {name!r}")
     return ActionSpec(
@@ -69,5 +110,11 @@ def _spec(name: str, function: Callable[..., Any]) -> ActionSpec:
 
 BUILTIN_ACTIONS: Final[Mapping[str, ActionSpec]] = {
     name: _spec(name, function)
-    for name, function in (("health", health), ("ws.authenticate", authenticate), ("ws.cancel", cancel))
+    for name, function in (
+        ("health", health),
+        ("ws.subscribe", subscribe),
+        ("ws.unsubscribe", unsubscribe),
+        ("ws.authenticate", authenticate),
+        ("ws.cancel", cancel),
+    )
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 from typing_extensions import TypeVar
 
 from wsproto_core.closing import CloseCode
-from wsproto_core.recipients import Audience, SupportsAudience
+from wsproto_core.recipients import Audience, SupportsAudience, room, topic_or_filter
 
 if TYPE_CHECKING:
     from wsproto_core.dispatcher import Call
@@ -117,34 +117,34 @@ class ActionContext(Generic[UserIdT]):
             return self._session.bridge(self._call.emit(event, to))
         return self._session.bridge(self._session.hub.emit_from(self._session, event, to))
 
-    def join(self, *audiences: Audience | str) -> Awaitable[None]:
+    def join(self, *audiences: Audience | SupportsAudience | str) -> Awaitable[None]:
         """Join rooms, or subscribe to topics: events to them reach this connection from now on.
 
         Args:
-            audiences: ``room("lobby")``, ``topic("sport/football")``; a plain string names a room.
+            audiences: ``room("lobby")``, ``topic("sport/football")``, a typed topic; a plain string names a room.
 
         Raises:
-            Problem: ``forbidden``, where ``authorize_subscribe`` says no.
+            Problem: ``forbidden``, where the typed topic's ``authorize``, or ``authorize_subscribe``, says no.
             InvalidTopicError: a name that is none.
         """
-        return self._session.bridge(self._session.join(*audiences))
+        return self._session.bridge(self.hub.memberships.join(self, *audiences, text=room))
 
-    def leave(self, *audiences: Audience | str) -> Awaitable[None]:
+    def leave(self, *audiences: Audience | SupportsAudience | str) -> Awaitable[None]:
         """Leave rooms, or unsubscribe from topics; what was not joined is passed over."""
-        return self._session.bridge(self._session.leave(*audiences))
+        return self._session.bridge(self.hub.memberships.leave(self, *audiences, text=room))
 
-    def subscribe(self, *topics: Audience | str) -> Awaitable[None]:
-        """Subscribe to topics; a plain string names a topic.
+    def subscribe(self, *topics: Audience | SupportsAudience | str) -> Awaitable[None]:
+        """Subscribe to topics; a plain string names a topic, or many with the wildcards ``+`` and ``#``.
 
         Raises:
-            Problem: ``forbidden``, where ``authorize_subscribe`` says no.
+            Problem: ``forbidden``, where the typed topic's ``authorize``, or ``authorize_subscribe``, says no.
             InvalidTopicError: a name that is none.
         """
-        return self._session.bridge(self._session.subscribe(*topics))
+        return self._session.bridge(self.hub.memberships.join(self, *topics, text=topic_or_filter))
 
-    def unsubscribe(self, *topics: Audience | str) -> Awaitable[None]:
-        """Unsubscribe from topics; a plain string names a topic."""
-        return self._session.bridge(self._session.unsubscribe(*topics))
+    def unsubscribe(self, *topics: Audience | SupportsAudience | str) -> Awaitable[None]:
+        """Unsubscribe from topics and filters, given as they were subscribed to; a plain string names a topic."""
+        return self._session.bridge(self.hub.memberships.leave(self, *topics, text=topic_or_filter))
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> Awaitable[None]:
         """Close this connection, after what was sent to it so far has been written.

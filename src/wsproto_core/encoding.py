@@ -62,11 +62,13 @@ class EncodedEvent:
         msg_id: names the event, the same for every receiver.
         name: the event's name.
         payload: the JSON text of its payload.
+        key: what the ``conflate`` policy of a slow consumer keeps the newest of.
     """
 
-    __slots__ = ("msg_id", "name", "payload")
+    __slots__ = ("key", "msg_id", "name", "payload")
 
-    def __init__(self, msg_id: str, name: str, payload: str) -> None:
+    def __init__(self, msg_id: str, name: str, payload: str, key: str | None = None) -> None:
+        self.key = key
         self.msg_id = msg_id
         self.name = name
         self.payload = payload
@@ -88,13 +90,13 @@ def event_text(msg_id: str, name: str, payload: str, seq: int, recipient: str, r
     return f'{{"msg_id":"{msg_id}",{request}"seq":{seq},"event":{name},{recipient},"payload":{payload}}}'
 
 
-def encode_event(event: Event, msg_id: str) -> EncodedEvent:
-    """Serialise an event.
+def encode_event(event: Event, msg_id: str, key: str | None = None) -> EncodedEvent:
+    """Serialise an event; see `EncodedEvent`.
 
     Raises:
         UnserializableEventError: it holds what JSON cannot carry.
     """
-    return EncodedEvent(msg_id, event.event_name, encode_payload(event))
+    return EncodedEvent(msg_id, event.event_name, encode_payload(event), key)
 
 
 def recipient_members(audience: Audience) -> str:

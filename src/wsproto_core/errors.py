@@ -8,7 +8,8 @@
     │   ├── DuplicateNameError (ValueError)     a name taken twice in one registry
     │   ├── ReservedNameError (ValueError)      a name that the protocol keeps for itself
     │   ├── HandlerSignatureError (TypeError)   a handler with a parameter that nothing can fill
-    │   └── EventDefinitionError (TypeError)    an event class whose fields hide its own methods
+    │   ├── EventDefinitionError (TypeError)    an event class whose fields hide its own methods
+    │   └── TopicDefinitionError (TypeError)    a typed topic whose pattern and fields do not belong together
     ├── AudienceError
     │   ├── UnknownRecipientError (LookupError) no resolver for a kind of recipient
     │   ├── BroadcastNotAllowedError            `everyone()` without `allow_broadcast=True`
@@ -32,6 +33,7 @@ __all__ = [
     "MissingAudienceError",
     "RegistrationError",
     "ReservedNameError",
+    "TopicDefinitionError",
     "UnknownRecipientError",
     "UnserializableEventError",
     "WsprotoError",
@@ -64,6 +66,10 @@ class HandlerSignatureError(RegistrationError, TypeError):
 
 class EventDefinitionError(RegistrationError, TypeError):
     """An event class declares a field that would hide one of the methods of `Event`."""
+
+
+class TopicDefinitionError(RegistrationError, TypeError):
+    """A typed topic's pattern and its fields do not belong together."""
 
 
 class AudienceError(WsprotoError):

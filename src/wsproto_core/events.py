@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import Format, TypeIs, get_annotations
 
 from wsproto_core.errors import EventDefinitionError
-from wsproto_core.recipients import Audience, SupportsAudience, connection
+from wsproto_core.recipients import Audience, SupportsAudience, TopicFilter, connection
 
 if TYPE_CHECKING:
     from wsproto_core.envelopes import EventEnvelope
@@ -59,6 +59,8 @@ def as_audiences(
     if to is None:
         return ()
     if isinstance(to, Audience):
+        if isinstance(to, TopicFilter):
+            raise TypeError(f"An event goes to a topic, not to the filter {to.id!r}; say topic(…).")
         return (to,)
     if isinstance(to, str):
         raise TypeError(f"An audience is room(…), user(…), connection(…), topic(…) or everyone(), not the text {to!r}.")

@@ -78,7 +78,7 @@ class Fanout:
             target = target_of(event)
             audiences = audiences or target.audiences
             exclude |= target.exclude
-            encoded = encode_event(event, new_id())
+            encoded = encode_event(event, new_id(), target.key)
         else:
             encoded, audiences = await _encode_emittable(event, audiences)
         self._check(audiences, encoded.name)
@@ -112,14 +112,14 @@ class Fanout:
         self._check(audiences, event.event_name)
         if not all(_is_builtin(audience) for audience in audiences):
             return self.route(event, audiences, exclude=exclude)
-        encoded = encode_event(event, new_id())
+        encoded = encode_event(event, new_id(), target.key)
         self.observe(encoded, audiences)
         self._deliver(encoded, [(each, self._local(each)) for each in audiences], exclude, None)
         return self._publisher.publish(encoded, audiences, exclude) if self._publisher is not None else None
 
     def receive(self, publication: Publication) -> None:
         """Deliver what another process emitted."""
-        encoded = EncodedEvent(publication.id, publication.event, publication.payload)
+        encoded = EncodedEvent(publication.id, publication.event, publication.payload, publication.key)
         resolved = [(audience, self._local(audience)) for audience in publication.audiences if _is_builtin(audience)]
         self._deliver(encoded, resolved, publication.exclude, None)
 
@@ -159,7 +159,7 @@ class Fanout:
         """Return the members of a built-in audience in this process."""
         name = audience.topic
         if name is not None:
-            return self._index.members(name)
+            return self._index.listeners(name) if audience.kind == "topic" else self._index.members(name)
         if audience.kind == "websocket":
             session = self._index.connections.get(audience.id)
             return [] if session is None else [session]

@@ -14,9 +14,8 @@ import threading
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, cast
 
 from wsproto_core.admission import Admission, Denial, Gate, close_code_of
 from wsproto_core.autodiscover import autodiscover
@@ -27,13 +26,16 @@ from wsproto_core.closing import CloseCode, check_close_code
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Decoder
 from wsproto_core.dispatcher import Call, Dispatcher
+from wsproto_core.draining import drain_sessions
 from wsproto_core.encoding import encode_json
 from wsproto_core.events import Emittable, Event, as_audiences, is_event, target_of
 from wsproto_core.fanout import Fanout
 from wsproto_core.handlers import positional_count
 from wsproto_core.ids import new_id
 from wsproto_core.index import Index
+from wsproto_core.lifetimes import ping_interval_of
 from wsproto_core.limits import Limits
+from wsproto_core.memberships import Memberships
 from wsproto_core.parent import ParentWatch
 from wsproto_core.problems import Problem
 from wsproto_core.publisher import Publisher
@@ -43,7 +45,7 @@ from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.session import Session
 from wsproto_core.settings import Settings
 from wsproto_core.signals import DrainSignals
-from wsproto_core.tasks import call_on, is_from_outside, on_loop, running_loop, start_eagerly
+from wsproto_core.tasks import call_on, is_from_outside, running_loop, start_eagerly
 from wsproto_core.threaded import ThreadedSession, ThreadedTransport
 from wsproto_core.transport import ConnectionInfo, Surroundings, Transport
 
@@ -52,9 +54,6 @@ __all__ = ["Admission", "Denial", "Hub", "Stats"]
 log = logging.getLogger("wsproto_core.hub")
 
 _NO_SURROUNDINGS = Surroundings()
-# What a drain may take beyond its two waits, for the running actions and for the closing handshakes.
-_DRAIN_MARGIN: Final = 5.0
-
 _Audiences = Audience | SupportsAudience | Iterable[Audience | SupportsAudience]
 
 
@@ -65,8 +64,10 @@ class Stats:
     Attributes:
         connections: open now.
         opened: in all.
-        topics: that somebody in this process listens to.
-        counters: connections refused, slow consumers cut, malformed messages from the backplane.
+        topics: rooms, users, topics and filters that somebody in this process listens to.
+        counters: what went wrong so often: ``refused`` connections, ``slow_consumers`` that were cut, ``lost_events``
+            that other policies dropped, ``rate_limited`` messages, ``malformed_publications`` and
+            ``backplane_failures``.
     """
 
     connections: int
@@ -101,6 +102,7 @@ class Hub:
         self.gate = Gate(self.settings, self._index, self.count)
         backplane = backplane_from(self.settings.backplane)
         self._publisher = Publisher(backplane, self.id, self._index.has, self.count) if backplane is not None else None
+        self.memberships = Memberships(self.settings, self._index, self._publisher)
         self.fanout = Fanout(self._index, self.registry, self._publisher, allow_broadcast=self.settings.allow_broadcast)
         self._lock = threading.Lock()
         self._opened = 0
@@ -209,6 +211,19 @@ class Hub:
         """Return the names of the rooms that somebody of this process is in."""
         return self._index.rooms()
 
+    def topics(self) -> list[str]:
+        """Return the application's topics, and the filters, that somebody of this process listens to."""
+        return self._index.topics()
+
+    async def members(self, audience: Audience | SupportsAudience) -> list[Session]:
+        """Return the connections of this process that an event to an audience would reach, each once.
+
+        Raises:
+            UnknownRecipientError: there is no resolver for its kind.
+        """
+        found = [session for each in as_audiences(audience) for session in await self.fanout.members(each)]
+        return list(dict.fromkeys(found))
+
     def stats(self) -> Stats:
         """Return what was counted."""
         return Stats(
@@ -218,9 +233,10 @@ class Hub:
             counters=dict(self._counters),
         )
 
-    def count(self, what: str) -> None:
-        """Count something for `stats`."""
-        self._counters[what] += 1
+    def count(self, what: str, number: int = 1) -> None:
+        """Count something for `stats`, from any thread."""
+        with self._lock:
+            self._counters[what] += number
 
     def problem_text(self, problem: Problem, info: ConnectionInfo, req_id: str | None = None) -> str:
         """Return a problem as it travels to a connection (protocol section 4).
@@ -235,23 +251,6 @@ class Hub:
             instance=info.path,
         )
         return encode_json(document, f"The problem {problem.code!r}")
-
-    async def join(self, session: Session, audience: Audience) -> None:
-        """Subscribe a connection to a room or a topic; see `ActionContext.join`."""
-        name = _joinable(audience)
-        hook = self.settings.authorize_subscribe
-        if hook is not None and not await _result(hook(ActionContext(session), audience)):
-            raise Problem(f"You may not join this {audience.kind}.", code="forbidden")
-        self._index.join(session, name, audience)
-        if self._publisher is not None:
-            await self._publisher.follow([name])
-
-    async def leave(self, session: Session, audience: Audience) -> None:
-        """Unsubscribe a connection; see `ActionContext.leave`."""
-        name = _joinable(audience)
-        self._index.leave(session, name)
-        if self._publisher is not None:
-            await self._publisher.follow([name])
 
     async def emit(
         self, event: Event | Emittable, to: _Audiences | None = None, *, exclude: str | Iterable[str] = ()
@@ -350,8 +349,7 @@ class Hub:
             ValueError: a code that may not be sent (RFC 6455 section 7.4).
         """
         check_close_code(code)
-        members = [session for each in as_audiences(audience) for session in await self.fanout.members(each)]
-        sessions = dict.fromkeys(members)
+        sessions = await self.members(audience)
         for session in sessions:
             session.close_threadsafe(code, reason)
         return len(sessions)
@@ -427,17 +425,7 @@ class Hub:
         reason: str = "The server goes away.",
     ) -> None:
         """Close some connections as `drain` does; the hub goes on. For a host that shares it with others."""
-        draining = []
-        for session in sessions:
-            try:
-                draining.append(on_loop(session.loop, self._drain_one(session, code, reason)))
-            except RuntimeError:
-                # Its loop has been closed under it, so nobody is there any more.
-                self._index.remove(session)
-        timeout = self.limits.drain_timeout
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None if timeout is None else 2 * timeout + _DRAIN_MARGIN):
-                await asyncio.gather(*draining, return_exceptions=True)
+        await drain_sessions(sessions, self._index, code, reason, timeout=self.limits.drain_timeout)
 
     async def stop(self) -> None:
         """Drain, and let go of the signal handlers, the backplane and the worker threads."""
@@ -457,7 +445,8 @@ class Hub:
         self.gate.closed = False
 
     async def run_on_disconnect(self, context: ActionContext[Any], code: int, reason: str) -> None:
-        """Run the application's hook."""
+        """Tell the typed topics and the application's hook that a connection has ended."""
+        await self.memberships.let_go(context)
         hook = self.settings.on_disconnect
         if hook is not None:
             await _result(hook(*(context, code, reason)[: self._on_disconnect_takes]))
@@ -481,10 +470,14 @@ class Hub:
         full = self.gate.full_for(identity) if session.user_id is None else None
         if full is not None:
             raise full
+        before = (session.user_id, session.scopes)
         session.identify(identity)
         name = self._index.identify(session)
         if name is not None and self._publisher is not None:
             await self._publisher.follow([name])
+        if before != (session.user_id, session.scopes):
+            for topic in await self.memberships.ask_again(context):
+                session.announce("ws.unsubscribed", {"topic": topic})
         return identity
 
     def cancel_request(self, context: ActionContext[Any], req_id: str) -> None:
@@ -505,7 +498,7 @@ class Hub:
                 await self._publisher.start(self.fanout.receive)
                 await self._publisher.follow(self._index.topics_of(session))
             for each in admission.rooms:
-                await session.join(each)
+                await self.memberships.join(ActionContext(session), each, text=room)
             if self.settings.on_connect is not None:
                 await _result(self.settings.on_connect(ActionContext(session)))
         except Problem as refusal:
@@ -522,18 +515,12 @@ class Hub:
         ready: dict[str, Any] = {
             "connection_id": session.id,
             "user_id": user_id if user_id is None or isinstance(user_id, int) else str(user_id),
-            "ping_interval": None,
+            "ping_interval": ping_interval_of(self.limits),
             "max_message_bytes": self.limits.max_message_bytes,
         }
         if identity is not None and identity.expires_at is not None:
             ready["expires_at"] = identity.expires_at
         return ready
-
-    async def _drain_one(self, session: Session, code: int, reason: str) -> None:
-        timeout = self.limits.drain_timeout
-        await session.settle(timeout)
-        session.close(code, reason)
-        await session.gone(timeout)
 
     def _somewhere(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something on this thread's loop, or else on the loop of some connection."""
@@ -568,13 +555,6 @@ class _Triggered:
 
 def _ids(exclude: str | Iterable[str]) -> frozenset[str]:
     return frozenset((exclude,) if isinstance(exclude, str) else exclude)
-
-
-def _joinable(audience: Audience) -> str:
-    name = audience.topic if isinstance(audience, Audience) and audience.kind in {"room", "topic"} else None
-    if name is None:
-        raise TypeError(f"A connection joins room(…) or topic(…), not {audience!r}.")
-    return name
 
 
 async def _result(value: Any) -> Any:

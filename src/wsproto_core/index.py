@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from wsproto_core.recipients import Audience, user
+from wsproto_core.filters import FilterTrie
+from wsproto_core.recipients import Audience, TopicFilter, user
 from wsproto_core.topics import escape_level, unescape_level
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ EVERYONE_CHANNEL: Final = "everyone/*"
 class Index:
     """Connections by id, and their subscriptions by topic."""
 
-    __slots__ = ("_connections", "_lock", "_topics", "connections")
+    __slots__ = ("_connections", "_filters", "_lock", "_topics", "connections")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connections: dict[str, Session] = {}
+        # Filters are among them, by their text, so that whoever joins and leaves need not care.
         self._topics: dict[str, dict[Session, Audience]] = {}
+        self._filters: FilterTrie[dict[Session, Audience]] = FilterTrie()
         self.connections: Mapping[str, Session] = MappingProxyType(self._connections)
 
     @property
@@ -58,6 +61,8 @@ class Index:
             first = members is None
             if members is None:
                 members = self._topics[name] = {}
+                if isinstance(audience, TopicFilter):
+                    self._filters[name] = members
             members[session] = audience
             if session.topics is None:
                 session.topics = {}
@@ -87,6 +92,17 @@ class Index:
         with self._lock:
             return list(self._topics.get(name, ()))
 
+    def listeners(self, name: str) -> list[Session]:
+        """Return who listens to a topic of the application, by its name or by filters that match it; each once."""
+        with self._lock:
+            exact = self._topics.get(name, {})
+            if not self._filters:
+                return list(exact)
+            found = dict(exact)
+            for members in self._filters.match(name):
+                found.update(members)
+            return list(found)
+
     def has(self, name: str) -> bool:
         """Say whether anybody listens to a topic, or to what `channel_of` names a connection or everyone."""
         if name == EVERYONE_CHANNEL:
@@ -101,17 +117,25 @@ class Index:
 
     def rooms(self) -> list[str]:
         """Return the names of the rooms that somebody is in."""
+        return self._names("room")
+
+    def topics(self) -> list[str]:
+        """Return the application's topics and filters that somebody listens to."""
+        return self._names("topic")
+
+    def _names(self, kind: str) -> list[str]:
         with self._lock:
             first_members = [next(iter(members.values())) for members in self._topics.values()]
-        return [audience.id for audience in first_members if audience.kind == "room"]
+        return [audience.id for audience in first_members if audience.kind == kind]
 
     def _drop(self, session: Session, name: str) -> bool:
         members = self._topics.get(name)
-        if members is None or members.pop(session, None) is None:
-            return False
-        if members:
+        audience = members.pop(session, None) if members is not None else None
+        if audience is None or members:
             return False
         del self._topics[name]
+        if isinstance(audience, TopicFilter):
+            del self._filters[name]
         return True
 
 

@@ -10,7 +10,7 @@ from wsproto_core.errors import ConfigurationError
 
 __all__ = ["Limits", "SlowConsumer"]
 
-SlowConsumer = Literal["close"]
+SlowConsumer = Literal["close", "drop_oldest", "conflate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,16 @@ class Limits:
         outbox_messages: messages to one connection that wait to be written.
         outbox_bytes: bytes of the same. An empty outbox takes any one message.
         slow_consumer: what happens to a connection whose outbox is full when an event comes from elsewhere:
-            ``"close"`` ends it with 1013.
+            ``"close"`` ends it with 1013; ``"drop_oldest"`` loses the events that wait longest; ``"conflate"`` keeps
+            of the events that wait only the newest of each key (see `Event.to`), and closes when that is not enough.
+            What is lost shows as a hole in ``seq``, and is counted as ``lost_events``.
+        rate: messages per second that one connection may send, or a pair of that and of how many may come at once;
+            a message above it is answered with ``rate_limited``.
+        heartbeat_interval: seconds of silence after which the other side is asked whether it is there: with pings of
+            the WebSocket protocol where the host lets us send them; where not, clients that opted in are told to send
+            ``health``, and closed with 3008 after three intervals without a word.
+        idle_timeout: seconds without a message from the client, after which the connection is closed with 3008.
+        max_lifetime: seconds after which any connection is closed with 3008.
         action_timeout: seconds for one action.
         authentication_timeout: seconds until a connection that is to authenticate later must have done so.
         send_timeout: seconds that one write may wait for the client to read.
@@ -44,6 +53,10 @@ class Limits:
     outbox_messages: int = 1_000
     outbox_bytes: int = 1_048_576
     slow_consumer: SlowConsumer = "close"
+    rate: float | tuple[float, int] | None = None
+    heartbeat_interval: float | None = None
+    idle_timeout: float | None = None
+    max_lifetime: float | None = None
     action_timeout: float | None = 30
     authentication_timeout: float | None = 10
     send_timeout: float | None = 10
@@ -58,10 +71,25 @@ class Limits:
                         f"Limits.slow_consumer is one of {', '.join(map(repr, get_args(SlowConsumer)))}, not {value!r}."
                     )
                 continue
+            if each.name == "rate":
+                _check_rate(value)
+                continue
             optional = "None" in str(each.type)
             if value is None and optional:
                 continue
             _check_number(each.name, value, whole="int" in str(each.type), optional=optional)
+
+
+def _check_rate(value: object) -> None:
+    if value is None:
+        return
+    per_second, burst = value if isinstance(value, tuple) and len(value) == 2 else (value, 1)
+    for number, kind in ((per_second, (int, float)), (burst, int)):
+        if isinstance(number, bool) or not isinstance(number, kind) or not 0 < number < math.inf:
+            raise ConfigurationError(
+                "Limits.rate is a number of messages per second above 0, or a pair of that and of a whole number of "
+                f"messages that may come at once, as in rate=(10, 20), not {value!r}; None switches it off."
+            )
 
 
 def _check_number(name: str, value: object, *, whole: bool, optional: bool) -> None:

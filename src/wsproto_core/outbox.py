@@ -7,11 +7,11 @@ handler that answers, or by a task that is done before it is ever scheduled.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from wsproto_core.limits import Limits
+from wsproto_core.queues import NO_ROOM, FrameQueue, queue_for
 from wsproto_core.tasks import start_eagerly
 from wsproto_core.transport import Transport
 
@@ -35,6 +35,10 @@ class OutboxOwner(Protocol):
         """The client does not read fast enough."""
         ...
 
+    def on_lost(self, events: int) -> None:
+        """So many events are never written, because the client does not read fast enough."""
+        ...
+
     def on_write_failed(self, error: Exception) -> None:
         """The transport raised."""
         ...
@@ -51,7 +55,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_bytes", "_closed", "_idle", "_limits", "_loop", "_owner", "_queue", "_room", "_since", "_transport",
+        "_closed", "_idle", "_limits", "_loop", "_owner", "_queue", "_room", "_since", "_transport",
         "_try_send", "_watch", "_writer", "eager", "writing",
     )  # fmt: skip
 
@@ -63,8 +67,7 @@ class Outbox:
         self._owner = owner
         self._loop = loop
         self._try_send: Callable[[Frame], bool] | None = getattr(transport, "try_send", None)
-        self._queue: deque[tuple[Frame, int]] | None = None
-        self._bytes = 0
+        self._queue: FrameQueue | None = None
         self._room: asyncio.Future[None] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -86,8 +89,8 @@ class Outbox:
         if self._closed:
             return
         if self.writing:
-            self._enqueue(frame, frame_size(frame))
-            while self._is_over() and not self._closed:
+            self._queue_to_fill().put(frame, frame_size(frame))
+            while self._is_over():
                 await self._wait_for_room()
             return
         if self._try_send is not None and self._try(self._try_send, frame):
@@ -107,20 +110,25 @@ class Outbox:
         elif self._idle is not None:
             self._wake_idle()
 
-    def push(self, frame: Frame) -> bool:
-        """Write a frame that comes from elsewhere, or queue it; say whether it was taken. Never waits."""
+    def push(self, frame: Frame, key: str | None = None) -> bool:
+        """Write a frame that comes from elsewhere, or queue it; say whether it was taken. Never waits.
+
+        Args:
+            frame: what to write.
+            key: see `EncodedEvent`.
+        """
         if self._closed:
             return False
         if not self.writing:
             if self._try_send is None or not self._try(self._try_send, frame):
                 self._start_writer(frame)
             return not self._closed
-        size = frame_size(frame)
-        if self._queue and self._is_full(size):
+        offered = self._queue_to_fill().offer(frame, frame_size(frame), key)
+        if offered is NO_ROOM:
             self._owner.on_slow_consumer("its outbox is full")
-            return False
-        self._enqueue(frame, size)
-        return True
+        elif offered.lost:
+            self._owner.on_lost(offered.lost)
+        return offered.queued
 
     def watch(self) -> None:
         """Note that a write begins to wait, and look at it again after the send time-out."""
@@ -140,7 +148,6 @@ class Outbox:
         """Drop what waits, and let go whoever waits for room."""
         self._closed = True
         self._queue = None
-        self._bytes = 0
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -182,24 +189,19 @@ class Outbox:
             self._writer = None
             self._wake_idle()
 
-    def _enqueue(self, frame: Frame, size: int) -> None:
+    def _queue_to_fill(self) -> FrameQueue:
         if self._queue is None:
-            self._queue = deque()
-        self._queue.append((frame, size))
-        self._bytes += size
+            self._queue = queue_for(self._limits)
+        return self._queue
 
-    def _take(self, queue: deque[tuple[Frame, int]]) -> Frame:
-        frame, size = queue.popleft()
-        self._bytes -= size
+    def _take(self, queue: FrameQueue) -> Frame:
+        frame: Frame = queue.take()
         if self._room is not None and not self._is_over():
             self._wake_room()
         return frame
 
     def _is_over(self) -> bool:
-        return self.queued > self._limits.outbox_messages or self._bytes > self._limits.outbox_bytes
-
-    def _is_full(self, size: int) -> bool:
-        return self.queued >= self._limits.outbox_messages or self._bytes + size > self._limits.outbox_bytes
+        return self._queue is not None and self._queue.is_over()
 
     async def _wait_for_room(self) -> None:
         if self._room is None:

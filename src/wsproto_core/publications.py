@@ -1,7 +1,8 @@
 """What hubs tell each other over a backplane: one format, distrusted like what comes from a client.
 
 The message is JSON: ``{"v": 1, "origin": hub, "id": uuid, "event": name, "to": [[kind, id], …], "exclude": [id, …],
-"payload": {…}}``. It is published to the topic of each of its audiences; a hub that hears it twice delivers it once.
+"key": text?, "payload": {…}}``. It is published to the topic of each of its audiences; a hub that hears it twice
+delivers it once.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Publication:
     payload: str
     audiences: tuple[Audience, ...]
     exclude: frozenset[str]
+    key: str | None = None
 
 
 class _Message(BaseModel):
@@ -45,6 +47,7 @@ class _Message(BaseModel):
     event: str = Field(min_length=1)
     to: list[tuple[str, str]]
     exclude: list[str] = []
+    key: str | None = None
     payload: dict[str, object]
 
 
@@ -52,9 +55,10 @@ def write_publication(event: EncodedEvent, origin: str, audiences: Iterable[Audi
     """Return the message that carries an event."""
     to = to_json([[audience.kind, audience.id] for audience in audiences]).decode()
     excluded = to_json(sorted(exclude)).decode()
+    key = "" if event.key is None else f'"key":{json_text(event.key)},'
     return (
         f'{{"v":{_VERSION},"origin":{json_text(origin)},"id":"{event.msg_id}","event":{json_text(event.name)},'
-        f'"to":{to},"exclude":{excluded},"payload":{event.payload}}}'
+        f'"to":{to},"exclude":{excluded},{key}"payload":{event.payload}}}'
     ).encode()
 
 
@@ -72,7 +76,7 @@ def read_publication(message: bytes) -> Publication:
     if read.v != _VERSION:
         raise ValueError(f"version {read.v} is not known")
     payload = encode_json(read.payload, "its payload")
-    return Publication(read.origin, read.id, read.event, payload, audiences, frozenset(read.exclude))
+    return Publication(read.origin, read.id, read.event, payload, audiences, frozenset(read.exclude), read.key)
 
 
 def channel_of(audience: Audience) -> str:

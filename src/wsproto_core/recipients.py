@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from wsproto_core.topics import check_topic, escape_level, name_text
+from wsproto_core.topics import check_filter, check_topic, escape_level, has_wildcards, name_text, unescape_level
 
 __all__ = [
     "BUILTIN_KINDS",
     "Audience",
     "RecipientResolver",
     "SupportsAudience",
+    "TopicFilter",
     "connection",
     "everyone",
+    "parse_subscription",
     "room",
     "topic",
+    "topic_or_filter",
     "user",
 ]
 
@@ -57,6 +60,27 @@ class Audience:
         if self.kind == "topic":
             return self.id
         return None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of its topic, as ``("room", "lobby")``, to decide by; empty where it is no topic."""
+        return tuple(self.topic.split("/")) if self.topic is not None else ()
+
+
+class TopicFilter(Audience):
+    """Many topics at once, to subscribe to: ``sport/+/score``, ``sport/#``. No event goes to a filter.
+
+    Raises:
+        InvalidTopicError: no filter (protocol section 7, MQTT 5 section 4.7).
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str) -> None:
+        super().__init__("topic", name)
+
+    def __post_init__(self) -> None:
+        check_filter(self.id)
 
 
 class SupportsAudience(Protocol):
@@ -103,6 +127,27 @@ def topic(name: str) -> Audience:
     return Audience("topic", name)
 
 
+def topic_or_filter(name: str) -> Audience:
+    """Return what the name of a topic, or of many with wildcards, stands for.
+
+    Raises:
+        InvalidTopicError: neither of them.
+    """
+    return TopicFilter(name) if has_wildcards(name) else topic(name)
+
+
 def everyone() -> Audience:
     """Address all connections. Only where the application set ``allow_broadcast=True``."""
     return Audience("everyone", "*")
+
+
+def parse_subscription(name: str) -> Audience:
+    """Return what a topic name or a filter stands for; ``room/lobby`` is a room.
+
+    Raises:
+        InvalidTopicError: neither of them, or below another reserved first level (protocol section 7).
+    """
+    first, _, rest = name.partition("/")
+    if first == "room" and rest and escape_level(unescape_level(rest)) == rest:
+        return room(unescape_level(rest))
+    return topic_or_filter(name)

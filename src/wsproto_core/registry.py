@@ -1,4 +1,4 @@
-"""Actions, events, recipients and handlers by name; nothing is replaced silently.
+"""Actions, events, recipients, typed topics and handlers by name; nothing is replaced silently.
 
 A `Registry` is what a hub dispatches from. A `Router` collects the same things for a part of an application and is
 included into a registry, with a prefix.
@@ -37,6 +37,7 @@ from wsproto_core.specs import (
 if TYPE_CHECKING:
     from wsproto_core.middleware import Middleware
     from wsproto_core.problems import Problem
+    from wsproto_core.typed_topics import Topic
 
 __all__ = [
     "Registry",
@@ -72,6 +73,7 @@ class Router:
         self._recipients: dict[str, RecipientResolver] = {}
         self._event_handlers: dict[str, EventHandler] = {}
         self._exception_handlers: dict[type[BaseException], ExceptionHandler] = {}
+        self._topics: dict[str, type[Topic]] = {}
         self._middlewares: list[Middleware] = []
         self.has_middlewares = False
         """Whether there is any middleware; asked for each message."""
@@ -102,6 +104,11 @@ class Router:
     def exception_handlers(self) -> Mapping[type[BaseException], ExceptionHandler]:
         """The exception handlers by the exception's class."""
         return MappingProxyType(self._exception_handlers)
+
+    @property
+    def topics(self) -> Mapping[str, type[Topic]]:
+        """The typed topics by the filter that their pattern makes, as ``discussion/+``."""
+        return MappingProxyType(self._topics)
 
     @property
     def middlewares(self) -> tuple[Middleware, ...]:
@@ -177,6 +184,14 @@ class Router:
             DuplicateNameError, ReservedNameError.
         """
         self._put(self._events, check_name("", event.event_name, "event"), event, "event", replace=replace)
+
+    def add_topic(self, shape: str, topic: type[Topic], *, replace: bool = False) -> None:
+        """Register a typed topic; defining one does it by itself.
+
+        Raises:
+            DuplicateNameError.
+        """
+        self._put(self._topics, shape, topic, "typed topic", replace=replace)
 
     def recipient(self, kind: str, *, replace: bool = False) -> Callable[[_Function], _Function]:
         """Register the decorated function, ``recipient_id -> connection ids``, for a kind of recipient.
@@ -270,8 +285,8 @@ class Router:
     def include(self, router: Router, *, prefix: str = "", tags: Iterable[str] = (), replace: bool = False) -> None:
         """Take over what a router has collected so far.
 
-        The router's middlewares go on to run around its own actions only; its exception handlers, recipients and
-        events are shared.
+        The router's middlewares go on to run around its own actions only; its exception handlers, recipients,
+        typed topics and events are shared.
 
         Args:
             router: what to include; its own prefix comes after this one.
@@ -306,6 +321,7 @@ class Router:
             ("event handler", self._event_handlers, handlers),
             ("event", self._events, router._events),
             ("recipient", self._recipients, router._recipients),
+            ("typed topic", self._topics, router._topics),
             ("exception handler", self._exception_handlers, router._exception_handlers),
         ]
         with self._lock:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sys
-import time
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from enum import Enum, auto
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -23,9 +24,11 @@ from wsproto_core.dispatcher import Call, stopped
 from wsproto_core.encoding import EncodedEvent, encode_json, encode_payload, event_text, json_text, recipient_members
 from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
+from wsproto_core.lifetimes import Lifetime, silence_of
 from wsproto_core.outbox import Outbox, frame_size
 from wsproto_core.problems import Problem
-from wsproto_core.recipients import Audience, connection, room, topic
+from wsproto_core.rates import TokenBucket
+from wsproto_core.recipients import Audience, connection
 from wsproto_core.tasks import call_on, is_from_outside, running_loop, start_eagerly
 
 if TYPE_CHECKING:
@@ -70,16 +73,18 @@ class Session:
         negotiated: whether the client opted in to section 5 of the protocol.
         surroundings: what handlers find around them.
         close_code, close_reason: how it ended; None before.
+        topics: what it listens to, by name; after its end, what it listened to.
+        own_subscriptions: those of them that its client asked for.
         threadsafe: whether `push` may be called from any thread.
     """
 
     threadsafe: ClassVar[bool] = False
 
     __slots__ = (
-        "_abandoned", "_beside", "_burst", "_burst_seconds", "_codec", "_ending", "_expiry", "_gate", "_gone", "_held",
-        "_inbox", "_inbox_bytes", "_life", "_loop", "_outbox", "_own_members", "_requests", "_room", "_seq", "_serial",
-        "_state", "_surely_short", "_transport",
-        "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "scopes",
+        "_abandoned", "_beside", "_bucket", "_burst", "_burst_seconds", "_codec", "_ending", "_gate", "_gone", "_held",
+        "_inbox", "_inbox_bytes", "_life", "_lifetime", "_loop", "_outbox", "_own_members", "_requests", "_room",
+        "_seq", "_serial", "_state", "_surely_short", "_transport",
+        "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "own_subscriptions", "scopes",
         "surroundings", "topics", "user_id",
     )  # fmt: skip
 
@@ -102,6 +107,7 @@ class Session:
         self.close_code: int | None = None
         self.close_reason: str | None = None
         self.topics: dict[str, Audience] | None = None
+        self.own_subscriptions: set[str] | None = None
         self._state = admission.state
         self._codec: Codec = admission.codec
         self._transport = transport
@@ -124,7 +130,12 @@ class Session:
         self._burst_seconds = 0.0
         self._gone: asyncio.Future[None] | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._expiry: asyncio.TimerHandle | None = None
+        self._lifetime: Lifetime | None = None
+        limits = hub.limits
+        self._bucket = TokenBucket(limits.rate, perf_counter()) if limits.rate is not None else None
+        silence = silence_of(limits, told_to_speak=self.negotiated and not getattr(transport, "pings", False))
+        if silence is not None or limits.max_lifetime is not None:
+            self._mortal.limit(limits.max_lifetime, silence)
 
     async def receive(self, frame: str | bytes) -> None:
         """Take one frame; return once it is handled or queued, which is the backpressure.
@@ -139,16 +150,23 @@ class Session:
             await self._refuse_size()
             return
         started = perf_counter()
-        if self._requests is not None:
+        if self._lifetime is not None:
+            self._lifetime.heard = started
+        if self._bucket is not None and (limited := self._limited(frame, self._bucket, started)) is not None:
+            if self._is_occupied():
+                await self._queue(limited, frame_size(frame))
+                return
+            self._begin(limited)
+        elif self._requests is not None:
             request = self._accept_request(self._decode(frame), self._requests)
             if request.rejected is None and request.action.name == "ws.cancel":
                 self._launch(request, beside=True)
-            elif self._serial is not None or self._held is not None or self._inbox:
+            elif self._is_occupied():
                 await self._queue(request, frame_size(frame))
                 return
             else:
                 self._begin(request)
-        elif self._serial is not None or self._held is not None or self._inbox:
+        elif self._is_occupied():
             await self._queue(frame, frame_size(frame))
             return
         else:
@@ -176,8 +194,8 @@ class Session:
         self._outbox.stop_writer()
         self._inbox = None
         self._wake_reader()
-        if self._expiry is not None:
-            self._expiry.cancel()
+        if self._lifetime is not None:
+            self._lifetime.stop()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         running = self._stop_all("disconnect")
@@ -205,6 +223,11 @@ class Session:
     def is_open(self) -> bool:
         """Whether messages are taken and sent."""
         return self._life is _Life.OPEN
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message of the client is being handled."""
+        return self._serial is not None or bool(self._beside)
 
     @property
     def own_members(self) -> str:
@@ -252,7 +275,7 @@ class Session:
         if frame is None:
             return False
         self._seq += 1
-        return self._outbox.push(frame)
+        return self._outbox.push(frame, event.key)
 
     def push_raw(self, frame: str | bytes) -> bool:
         """Send a frame as it is; say whether it was queued."""
@@ -275,24 +298,6 @@ class Session:
         if self.negotiated:
             self.push(EncodedEvent(new_id(), name, encode_json(payload, name)), self.own_members)
 
-    async def join(self, *audiences: Audience | str) -> None:
-        """Join rooms or subscribe to topics; see `ActionContext.join`."""
-        for audience in audiences:
-            await self.hub.join(self, room(audience) if isinstance(audience, str) else audience)
-
-    async def leave(self, *audiences: Audience | str) -> None:
-        """Leave rooms or unsubscribe from topics; see `ActionContext.leave`."""
-        for audience in audiences:
-            await self.hub.leave(self, room(audience) if isinstance(audience, str) else audience)
-
-    async def subscribe(self, *topics: Audience | str) -> None:
-        """Subscribe to topics; see `ActionContext.subscribe`."""
-        await self.join(*(topic(each) if isinstance(each, str) else each for each in topics))
-
-    async def unsubscribe(self, *topics: Audience | str) -> None:
-        """Unsubscribe from topics; see `ActionContext.unsubscribe`."""
-        await self.leave(*(topic(each) if isinstance(each, str) else each for each in topics))
-
     def cancel_request(self, req_id: str) -> None:
         """Stop a request of this connection, queued or running (protocol section 6)."""
         call = (self._requests or {}).get(req_id)
@@ -304,19 +309,16 @@ class Session:
         self.authenticated = True
         self.user_id = identity.user_id
         self.scopes = identity.scopes
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
         if identity.state:
             self.state.update(identity.state)
-        if identity.expires_at is not None:
-            self._expiry = self._loop.call_later(max(0.0, identity.expires_at - time.time()), self._credential_expired)
+        if self._lifetime is not None or identity.expires_at is not None:
+            self._mortal.expire_at(identity.expires_at)
 
     def authenticate_within(self, seconds: float | None) -> None:
         """Close the connection unless it authenticates in time."""
         self.authenticated = False
         if seconds is not None:
-            self._expiry = self._loop.call_later(seconds, self._not_authenticated)
+            self._mortal.authenticate_within(seconds)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something before the first message, in its place in the order."""
@@ -384,12 +386,40 @@ class Session:
         self._outbox.close()
         self.close(CloseCode.TRY_AGAIN_LATER, f"Too slow: {why}. Connect again and read faster.")
 
+    def on_lost(self, events: int) -> None:
+        """Count events that a slow client never gets; the hole in ``seq`` tells it."""
+        self.hub.count("lost_events", events)
+
     def on_write_failed(self, error: Exception) -> None:
         """Give up a connection that cannot be written to."""
         log.debug("connection %s cannot be written to", self.id, exc_info=error)
         self.close(CloseCode.INTERNAL_ERROR, "The connection could not be written to.")
         # No close frame will reach the client, so this is no code that the connection was closed with.
         self.close_code, self.close_reason = CloseCode.ABNORMAL, ""
+
+    @property
+    def _mortal(self) -> Lifetime:
+        if self._lifetime is None:
+            self._lifetime = Lifetime(self, self._loop)
+        return self._lifetime
+
+    def _is_occupied(self) -> bool:
+        """Say whether something comes before a message that is taken now."""
+        return self._serial is not None or self._held is not None or bool(self._inbox)
+
+    def _limited(self, frame: str | bytes, bucket: TokenBucket, now: float) -> Call | None:
+        """Return a call that says so if the client sends too much, else None."""
+        wait = bucket.take(now)
+        if not wait:
+            return None
+        self.hub.count("rate_limited")
+        call = Call(self, b"")
+        with suppress(ValueError):
+            _, call.req_id = self.hub.decoder.names_in(self._codec.decode(frame))
+        seconds = math.ceil(wait * 1000) / 1000
+        problem = Problem("You send too much; wait a little.", code="rate_limited", retry_after=seconds)
+        call.reject(Rejected(problem, call.req_id))
+        return call
 
     async def _queue(self, item: str | bytes | Call, size: int) -> None:
         limits = self.hub.limits
@@ -624,12 +654,6 @@ class Session:
             frame = self._codec.encode(self.hub.problem_text(problem, self.info))
         await self._outbox.answer(frame)
         self.close(code, problem.detail or problem.title)
-
-    def _credential_expired(self) -> None:
-        self.close(CloseCode.UNAUTHORIZED, "The credential has expired; connect with a new one.")
-
-    def _not_authenticated(self) -> None:
-        self.close(CloseCode.TIMEOUT, "Not authenticated in time; send ws.authenticate first.")
 
     async def _close(self, code: int, reason: str) -> None:
         try:

@@ -35,6 +35,7 @@ class HubOptions(TypedDict, total=False):
     allowed_origins: AllowedOrigins
     authenticate: Authenticate | None
     authorize_subscribe: AuthorizeSubscribe | None
+    client_wildcards: bool
     limits: Limits
     allow_broadcast: bool
     on_connect: Hook | None
@@ -56,7 +57,9 @@ class Settings:
         require_ids: whether ``msg_id`` and ``req_id`` must be there (protocol section 2).
         allowed_origins: which pages may connect: `SAME_ORIGIN`, `ANY_ORIGIN` or a list of origins.
         authenticate: finds out who connects, when the route has not said so.
-        authorize_subscribe: ``(context, audience) -> bool``: asked for every join, also those of server code.
+        authorize_subscribe: ``(context, audience) -> bool``: asked for every join, also those of server code, except
+            where a typed topic decides itself. Without it, clients may subscribe to nothing else.
+        client_wildcards: whether clients may subscribe with ``+`` and ``#``, as far as ``authorize_subscribe`` allows.
         limits: what a connection and the process may use.
         allow_broadcast: whether ``everyone()`` may be used.
         on_connect: ``(context)``, after the connection is open and before its first message; a `Problem` refuses it.
@@ -77,6 +80,7 @@ class Settings:
     allowed_origins: AllowedOrigins = SAME_ORIGIN
     authenticate: Authenticate | None = None
     authorize_subscribe: AuthorizeSubscribe | None = None
+    client_wildcards: bool = False
     limits: Limits = field(default_factory=Limits)
     allow_broadcast: bool = False
     on_connect: Hook | None = None
@@ -89,7 +93,7 @@ class Settings:
         elif not isinstance(self.registry, Router):
             raise ConfigurationError(f"registry must be a Registry, not {type(self.registry).__name__}.")
         object.__setattr__(self, "problem_type_base_url", check_problem_type_base_url(self.problem_type_base_url))
-        for name in ("autodiscover", "require_ids", "allow_broadcast", "install_signal_handlers"):
+        for name in ("autodiscover", "require_ids", "client_wildcards", "allow_broadcast", "install_signal_handlers"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False, not {value!r}.")

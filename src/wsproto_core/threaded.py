@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import CancelledError as ThreadCancelledError
 from concurrent.futures import Future as ThreadFuture
 from queue import SimpleQueue
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from wsproto_core.dispatcher import _THREAD_GRACE, Call, _checked_event, stopped
@@ -29,10 +30,11 @@ from wsproto_core.events import NOWHERE, Event, is_event, target_of
 from wsproto_core.handlers import HandlerForm, form_of
 from wsproto_core.ids import new_id
 from wsproto_core.problems import Problem
+from wsproto_core.queues import NO_ROOM
 from wsproto_core.recipients import connection
 from wsproto_core.session import _CLOSE_SECONDS, Session, _Life
 from wsproto_core.tasks import NOTHING, Done, call_on, running_loop, start_eagerly
-from wsproto_core.threaded_outbox import Closing, ThreadedOutbox, Writable
+from wsproto_core.threaded_outbox import GONE, Closing, ThreadedOutbox, Writable
 from wsproto_core.watchdog import INTERVAL, watchdog_of
 
 if TYPE_CHECKING:
@@ -132,7 +134,7 @@ class ThreadedSession(Session):
     def _handle(self, frame: str | bytes) -> None:
         """Handle one message here, or give it to the loop."""
         if self._mine and self._is_short(frame):
-            call: Call | None = self._decode(frame)
+            call: Call | None = self._decode_new(frame)
         else:
             call = self._offer(frame, len(frame))
         if call is None:
@@ -158,6 +160,14 @@ class ThreadedSession(Session):
                 thread.set_result(None)
                 if call_on(self._loop, self._give_back):
                     self._replies.get()
+
+    def _decode_new(self, frame: str | bytes) -> Call:
+        """Decode a message that has just come, unless its client sends too much; see `Session.receive`."""
+        now = perf_counter()
+        if self._lifetime is not None:
+            self._lifetime.heard = now
+        limited = self._limited(frame, self._bucket, now) if self._bucket is not None else None
+        return self._decode(frame) if limited is None else limited
 
     def _is_short(self, frame: str | bytes) -> bool:
         return len(frame) <= self._surely_short or not self._is_too_long(frame)
@@ -306,10 +316,15 @@ class ThreadedSession(Session):
             frame = self._encode_pushed(event, recipient)
             if frame is None:
                 return False
-            takes = outbox.takes(len(frame))
-            self._seq += takes
-            mine = takes and outbox.place(frame)
-        return outbox.pushed(frame, mine, takes)
+            placed = outbox.place_pushed(frame, event.key)
+            # What is lost has its number too, so that the client sees it.
+            self._seq += placed is not NO_ROOM and placed is not GONE
+        return outbox.pushed(frame, placed)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message of the client is being handled, in whatever thread."""
+        return self._current is not None or super().is_busy
 
     def bridge(self, work: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
         """Return the work to be awaited; in a thread that has no loop, do it, and return what is done."""
@@ -366,7 +381,7 @@ class ThreadedSession(Session):
             self._loop.call_soon(self._take_over, item, size, looks + 1)
             return
         if not isinstance(item, Call) and self._is_idle() and self._is_short(item):
-            item = self._decode(item)
+            item = self._decode_new(item)
             if self._is_for_threads(item):
                 self._mine = True
                 self._replies.put(item)

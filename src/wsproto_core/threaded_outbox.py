@@ -8,7 +8,6 @@ now, and leaves the rest to the event loop. Nothing is written while the lock is
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from concurrent.futures import Future as ThreadFuture
 from threading import Lock
@@ -16,10 +15,11 @@ from time import monotonic
 from typing import Final, NamedTuple, Protocol
 
 from wsproto_core.limits import Limits
-from wsproto_core.outbox import OutboxOwner
+from wsproto_core.outbox import OutboxOwner, frame_size
+from wsproto_core.queues import NO_ROOM, FrameQueue, Offered, queue_for
 from wsproto_core.tasks import NOTHING, call_on
 
-__all__ = ["Closing", "Frame", "ThreadedOutbox", "Writable"]
+__all__ = ["GONE", "Closing", "Frame", "ThreadedOutbox", "Writable"]
 
 _BURST: Final = 32  # frames that one thread writes in a row; the loop goes on with the rest
 
@@ -32,6 +32,9 @@ class Closing(NamedTuple):
 
 
 Frame = str | bytes | Closing
+
+GONE: Final = Offered(queued=False)
+"""Nothing more is taken, and nobody has to be told."""
 
 
 class Writable(Protocol):
@@ -79,7 +82,7 @@ class ThreadedOutbox:
     """
 
     __slots__ = (
-        "_bytes", "_closed", "_idle", "_limits", "_loop", "_owner", "_queue", "_released", "_room", "_since",
+        "_closed", "_idle", "_limits", "_loop", "_owner", "_queue", "_released", "_room", "_since",
         "_transport", "_watch", "_watched", "eager", "lock", "writing",
     )  # fmt: skip
 
@@ -93,8 +96,7 @@ class ThreadedOutbox:
         self._limits = limits
         self._owner = owner
         self._loop = loop
-        self._queue: deque[Frame] | None = None
-        self._bytes = 0
+        self._queue: FrameQueue | None = None
         self._closed = False
         self._room: ThreadFuture[None] | None = None
         self._idle: ThreadFuture[None] | None = None
@@ -113,17 +115,19 @@ class ThreadedOutbox:
         if self._closed:
             return False
         if self.writing:
-            self._enqueue(frame)
+            self._queue_to_fill().put(frame, frame_size(frame))
             return False
         self.writing = True
         return True
 
-    def takes(self, size: int) -> bool:
-        """Say whether there is room for a frame from elsewhere, with the lock held."""
-        limits = self._limits
-        return not self._queue or (
-            len(self._queue) < limits.outbox_messages and self._bytes + size <= limits.outbox_bytes
-        )
+    def place_pushed(self, frame: str | bytes, key: str | None) -> Offered | None:
+        """Give a frame from elsewhere its place, with the lock held; return what `pushed` wants to know."""
+        if self._closed:
+            return GONE
+        if self.writing:
+            return self._queue_to_fill().offer(frame, frame_size(frame), key)
+        self.writing = True
+        return None
 
     def write(self, frame: Frame | None, *, wait: bool) -> None:
         """Write a frame, and what is queued behind it; the caller has the pen.
@@ -185,20 +189,27 @@ class ThreadedOutbox:
         while self._is_over() and (room := self._room_to_come()) is not None:
             room.result()
 
-    def push(self, frame: str | bytes) -> bool:
+    def push(self, frame: str | bytes, key: str | None = None) -> bool:
         """Write a frame that comes from elsewhere, or queue it; say whether it was taken. Never waits."""
         with self.lock:
-            takes = self.takes(len(frame))
-            mine = takes and self.place(frame)
-        return self.pushed(frame, mine, takes)
+            placed = self.place_pushed(frame, key)
+        return self.pushed(frame, placed)
 
-    def pushed(self, frame: str | bytes, mine: bool, took: bool) -> bool:
-        """Go on with what was placed, in any thread; see `push`."""
-        if not took:
-            self.give_up("its outbox is full")
-        elif mine:
+    def pushed(self, frame: str | bytes, placed: Offered | None) -> bool:
+        """Go on with what was placed, in any thread; see `push`.
+
+        Args:
+            frame: what was placed.
+            placed: what became of it; None when the caller has the pen, and it is to be written.
+        """
+        if placed is None:
             self.write(frame, wait=False)
-        return took and not self._closed
+            return not self._closed
+        if placed is NO_ROOM:
+            self.give_up("its outbox is full")
+        elif placed.lost:
+            self._owner.on_lost(placed.lost)
+        return placed.queued
 
     def nudge(self) -> None:
         """Write what is due, unless somebody writes and will see it."""
@@ -232,7 +243,8 @@ class ThreadedOutbox:
         """Write a close frame after the frame that is under way; wait for that."""
         with self.lock:
             self._drop()
-            self._queue = deque([closing])
+            self._queue = queue_for(self._limits)
+            self._queue.put(closing, 0)
             mine = not self.writing
             self.writing = True
         if mine:
@@ -261,22 +273,19 @@ class ThreadedOutbox:
         while (idle := self._pen_to_come()) is not None:
             idle.result()
 
-    def _enqueue(self, frame: str | bytes) -> None:
+    def _queue_to_fill(self) -> FrameQueue:
         if self._queue is None:
-            self._queue = deque()
-        self._queue.append(frame)
-        self._bytes += len(frame)
+            self._queue = queue_for(self._limits)
+        return self._queue
 
-    def _take(self, queue: deque[Frame]) -> Frame:
-        frame = queue.popleft()
-        if not isinstance(frame, Closing):
-            self._bytes -= len(frame)
+    def _take(self, queue: FrameQueue) -> Frame:
+        frame: Frame = queue.take()
         if self._room is not None and not self._is_over():
             self._wake_room()
         return frame
 
     def _is_over(self) -> bool:
-        return self.queued > self._limits.outbox_messages or self._bytes > self._limits.outbox_bytes
+        return self._queue is not None and self._queue.is_over()
 
     def _wait_until_written(self) -> bool:
         """Wait for the client; give up a slow one, and say that it was."""
@@ -334,7 +343,6 @@ class ThreadedOutbox:
         """Take nothing more, and drop what waits; the lock is held."""
         self._closed = True
         self._queue = None
-        self._bytes = 0
         if self._room is not None:
             self._wake_room()
         if self._idle is not None:

@@ -1,6 +1,7 @@
-"""Topic names: the one routing primitive (protocol section 7).
+"""Topic names and filters: the one routing primitive (protocol section 7).
 
-Rooms, users and connections are names for some topics: ``room/lobby``, ``user/42``, ``connection/…``.
+Rooms, users and connections are names for some topics: ``room/lobby``, ``user/42``, ``connection/…``. A filter stands
+for many topics, with the wildcards of MQTT 5 section 4.7.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ __all__ = [
     "MAX_TOPIC_BYTES",
     "MAX_TOPIC_LEVELS",
     "RESERVED_LEVELS",
+    "check_filter",
     "check_topic",
     "escape_level",
+    "has_wildcards",
     "name_text",
     "unescape_level",
 ]
@@ -72,6 +75,11 @@ def unescape_level(level: str) -> str:
     return unquote(level) if "%" in level else level
 
 
+def has_wildcards(name: str) -> bool:
+    """Say whether a name stands for more than one topic."""
+    return "+" in name or "#" in name
+
+
 def check_topic(name: str) -> str:
     """Return the name of an application's topic if it is one that may be published to.
 
@@ -79,25 +87,51 @@ def check_topic(name: str) -> str:
         InvalidTopicError: empty, over 255 bytes or 16 levels, with a wildcard, a control character, a leading
             ``$``, or below one of the reserved first levels (protocol section 7).
     """
+    levels = _levels(name, "topic name")
+    if has_wildcards(name):
+        raise InvalidTopicError("A topic name has no wildcards (+ or #); those belong into a filter.")
+    _check_first_level(levels[0])
+    return name
+
+
+def check_filter(name: str) -> str:
+    """Return a filter if it is one: a topic name in which ``+`` may stand for a level, and ``#`` for the last ones.
+
+    Raises:
+        InvalidTopicError: what `check_topic` refuses; ``+`` beside other characters in its level, ``#`` beside others
+            or not in the last level (MQTT 5 section 4.7.1).
+    """
+    levels = _levels(name, "topic filter")
+    for place, level in enumerate(levels, 1):
+        if "#" in level and (level != "#" or place < len(levels)):
+            raise InvalidTopicError("In a topic filter # stands alone in the last level, as in 'sport/#'.")
+        if "+" in level and level != "+":
+            raise InvalidTopicError("In a topic filter + stands for one whole level, as in 'sport/+/score'.")
+    _check_first_level(levels[0])
+    return name
+
+
+def _levels(name: str, what: str) -> list[str]:
     if not isinstance(name, str) or not name:
-        raise InvalidTopicError("A topic name must be a non-empty string.")
+        raise InvalidTopicError(f"A {what} must be a non-empty string.")
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise InvalidTopicError("A topic name must be valid Unicode, without lone surrogates.") from None
+        raise InvalidTopicError(f"A {what} must be valid Unicode, without lone surrogates.") from None
     if size > MAX_TOPIC_BYTES:
-        raise InvalidTopicError(f"A topic name is at most {MAX_TOPIC_BYTES} bytes of UTF-8; this one has {size}.")
-    if "+" in name or "#" in name:
-        raise InvalidTopicError("A topic name has no wildcards (+ or #); those belong into a filter.")
+        raise InvalidTopicError(f"A {what} is at most {MAX_TOPIC_BYTES} bytes of UTF-8; this one has {size}.")
     if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in name):
-        raise InvalidTopicError("A topic name has no control characters.")
+        raise InvalidTopicError(f"A {what} has no control characters.")
     levels = name.split("/")
     if len(levels) > MAX_TOPIC_LEVELS:
-        raise InvalidTopicError(f"A topic has at most {MAX_TOPIC_LEVELS} levels; this one has {len(levels)}.")
-    if name.startswith("$"):
+        raise InvalidTopicError(f"A {what} has at most {MAX_TOPIC_LEVELS} levels; this one has {len(levels)}.")
+    return levels
+
+
+def _check_first_level(level: str) -> None:
+    if level.startswith("$"):
         raise InvalidTopicError("Topics that begin with $ are kept for the server.")
-    if levels[0] in RESERVED_LEVELS:
+    if level in RESERVED_LEVELS:
         raise InvalidTopicError(
-            f"The first level {levels[0]!r} is reserved; use user(…), room(…), connection(…) or everyone()."
+            f"The first level {level!r} is reserved; use user(…), room(…), connection(…) or everyone()."
         )
-    return name

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from wsproto_core import ConnectionInfo, Denial, Hub, Registry, Settings
+from wsproto_core import ActionContext, ConnectionInfo, Denial, Hub, Registry, Settings
 from wsproto_core.codec import V1_JSON
 from wsproto_core.ids import new_id
 from wsproto_core.session import Session
@@ -26,6 +26,11 @@ class Peer:
         self.hub = hub
         self.session = session
         self.transport = transport
+
+    @property
+    def context(self) -> ActionContext[Any]:
+        """What a hook of the connection gets."""
+        return ActionContext(self.session)
 
     @property
     def id(self) -> str:

@@ -1190,6 +1190,7 @@ async def test_an_action_that_outlasts_the_drain_is_told_so() -> None:
     async with peer(hub_of(registry, limits=Limits(drain_timeout=0.01)), V1) as client:
         req_id = await client.send("act")
         draining = asyncio.create_task(client.hub.drain())
+        assert (await client.read())["event"] == "ws.drain"
         end = await client.read()
         assert (end["code"], end["req_id"]) == ("unavailable", req_id)
         assert (await client.cut())[0] == 1012

@@ -64,7 +64,7 @@ async def three(hub: Hub) -> AsyncIterator[tuple[Peer, Peer, Peer]]:
 async def test_each_audience_reaches_its_members_only() -> None:
     hub = hub_of(allow_broadcast=True)
     async with three(hub) as (ann, bob, nobody):
-        await bob.session.subscribe("news")
+        await bob.context.subscribe("news")
         for audience, receivers in (
             (room("a"), {ann, bob}),
             (room("b"), {ann}),

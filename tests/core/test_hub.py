@@ -33,6 +33,7 @@ from wsproto_core import (
     UnserializableEventError,
     connection,
     default_registry,
+    draining,
     room,
     topic,
     user,
@@ -173,7 +174,7 @@ async def test_an_id_is_free_again_when_its_connection_has_ended() -> None:
     async with peer(hub, connection_id="mine", rooms=["old"]) as first:
         await first.leave()
         async with peer(hub, connection_id="mine") as second:
-            await first.session.join("late")
+            await first.context.join("late")
             assert hub.rooms() == []
             first.session.closed()
             assert hub.connections["mine"] is second.session
@@ -283,14 +284,14 @@ async def test_a_disconnect_ends_on_connect_without_a_word(caplog: pytest.LogCap
 async def test_rooms_are_joined_and_left() -> None:
     hub = hub_of()
     async with peer(hub) as client:
-        await hub.join(client.session, room("a"))
-        await hub.join(client.session, topic("b"))
+        await client.context.join(room("a"))
+        await client.context.join(topic("b"))
         assert hub.stats().topics == 2
-        await hub.leave(client.session, room("a"))
+        await client.context.leave(room("a"))
         assert hub.rooms() == []
-        for audience in (user(1), connection("x"), "text"):
+        for audience in (user(1), connection("x"), 5):
             with pytest.raises(TypeError, match="A connection joins"):
-                await hub.join(client.session, audience)  # type: ignore[arg-type]
+                await client.context.join(audience)  # type: ignore[arg-type]
 
 
 async def test_initial_rooms_are_authorised() -> None:
@@ -537,7 +538,7 @@ async def test_rooms_and_users_reach_across_hubs_that_share_a_name() -> None:
         assert await two.emit(Said(text="user"), to=user(1)) == 1
         assert [(await here.read())["payload"]["text"] for _ in range(2)] == ["room", "user"]
         assert [(await there.read())["payload"]["text"] for _ in range(2)] == ["room", "user"]
-        await there.session.leave("lobby")
+        await there.context.leave("lobby")
         await one.emit(Said(text="left"), to=room("lobby"))
         await one.emit(Said(text="last"), to=user(1))
         assert (await there.read())["payload"]["text"] == "last"
@@ -552,7 +553,7 @@ async def test_who_joins_while_the_last_one_leaves_is_not_forgotten() -> None:
         await first.settled()
         await second.settled()
         first.session.closed()
-        await second.session.join("lobby")
+        await second.context.join("lobby")
         await until(lambda: not one._background)
         await two.emit(Said(), to=room("lobby"))
         assert (await second.read())["event"] == "said"
@@ -651,7 +652,7 @@ async def test_a_drain_does_not_wait_for_ever_for_clients_that_do_not_close() ->
 
 
 async def test_a_drain_has_an_end_whatever_the_hooks_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "_DRAIN_MARGIN", 0.01)
+    monkeypatch.setattr(draining, "_MARGIN", 0.01)
     release = asyncio.Event()
 
     async def on_disconnect(context: ActionContext) -> None:

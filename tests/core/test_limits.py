@@ -9,6 +9,10 @@ OPTIONAL = {
     "max_connections": 10_000,
     "max_connections_per_user": None,
     "max_message_bytes": 1_048_576,
+    "rate": None,
+    "heartbeat_interval": None,
+    "idle_timeout": None,
+    "max_lifetime": None,
     "action_timeout": 30,
     "authentication_timeout": 10,
     "send_timeout": 10,
@@ -35,7 +39,15 @@ def test_a_queue_is_always_bounded(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("action_timeout", 0.5), ("send_timeout", 1), ("inbox", 1), ("max_connections", 10**400)]
+    ("name", "value"),
+    [
+        ("action_timeout", 0.5),
+        ("send_timeout", 1),
+        ("inbox", 1),
+        ("idle_timeout", 0.5),
+        ("rate", 0.5),
+        ("max_connections", 10**400),
+    ],
 )
 def test_a_number_above_0_is_taken(name: str, value: float) -> None:
     assert getattr(Limits(**{name: value}), name) == value
@@ -53,8 +65,15 @@ def test_a_number_above_0_is_taken(name: str, value: float) -> None:
         ("action_timeout", math.inf, "must be above 0, not inf; None"),
         ("action_timeout", math.nan, "must be above 0, not nan; None"),
         ("send_timeout", "10", "number of seconds, not '10'; None"),
-        ("slow_consumer", "drop", "Limits.slow_consumer is one of 'close', not 'drop'"),
-        ("slow_consumer", None, "is one of 'close', not None"),
+        ("rate", 0, r"messages per second above 0, .* as in rate=\(10, 20\), not 0; None switches it off"),
+        ("rate", "fast", "not 'fast'; None"),
+        ("rate", True, "not True; None"),
+        ("rate", math.inf, "not inf; None"),
+        ("rate", (10,), r"not \(10,\); None"),
+        ("rate", (10, 2.5), r"not \(10, 2.5\); None"),
+        ("rate", (10, 0), r"not \(10, 0\); None"),
+        ("slow_consumer", "drop", "Limits.slow_consumer is one of 'close', 'drop_oldest', 'conflate', not 'drop'"),
+        ("slow_consumer", None, "'conflate', not None"),
     ],
 )
 def test_a_limit_that_makes_no_sense_is_refused_with_its_name(name: str, value: object, message: str) -> None:

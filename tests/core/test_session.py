@@ -1097,7 +1097,7 @@ async def test_on_disconnect_sees_what_the_connection_was() -> None:
 
     hub = hub_of(on_disconnect=on_disconnect)
     async with peer(hub, user_id=7, state={"a": 1}) as client:
-        await client.session.join("lobby", room(42), topic("news"))
+        await client.context.join("lobby", room(42), topic("news"))
     assert seen == [(7, {"lobby", "42"}, {"a": 1})]
 
 
@@ -1215,12 +1215,14 @@ async def test_a_credential_that_ends_closes_the_connection() -> None:
 
 async def test_a_credential_that_is_renewed_stays() -> None:
     async with peer(hub_of(), user_id=Identity(user_id=1, expires_at=time.time() + 1_000, state={"a": 1})) as client:
-        first = client.session._expiry
+        lifetime = client.session._lifetime
+        assert lifetime is not None
+        first = lifetime._credential
         client.session.identify(Identity(user_id=1, expires_at=time.time() + 2_000, state={"b": 2}))
         assert first is not None
         assert first.cancelled()
         assert client.session.state == {"a": 1, "b": 2}
-        second = client.session._expiry
+        second = lifetime._credential
         await client.leave()
         assert second is not None
         assert second.cancelled()
@@ -1240,7 +1242,7 @@ async def test_who_does_not_authenticate_in_time_is_closed() -> None:
 async def test_without_an_authentication_time_out_there_is_all_the_time() -> None:
     hub = hub_of(authenticate=lambda _: AUTHENTICATE_LATER, limits=Limits(authentication_timeout=None))
     async with peer(hub, user_id=NOT_GIVEN) as client:
-        assert client.session._expiry is None
+        assert client.session._lifetime is None
 
 
 # Rooms and topics
@@ -1249,13 +1251,13 @@ async def test_without_an_authentication_time_out_there_is_all_the_time() -> Non
 async def test_rooms_are_known_by_the_names_that_they_were_given() -> None:
     hub = hub_of()
     async with peer(hub) as client:
-        await client.session.join("50%25", "a/b", room("$c"))
-        await client.session.subscribe("news/sport", topic("weather"))
+        await client.context.join("50%25", "a/b", room("$c"))
+        await client.context.subscribe("news/sport", topic("weather"))
         assert client.session.rooms == {"50%25", "a/b", "$c"}
         assert sorted(hub.rooms()) == sorted(client.session.rooms)
         assert await hub.emit(Said(), to=topic("news/sport")) == 1
-        await client.session.leave("50%25", room("a/b"))
-        await client.session.unsubscribe("news/sport", topic("weather"))
+        await client.context.leave("50%25", room("a/b"))
+        await client.context.unsubscribe("news/sport", topic("weather"))
         assert client.session.rooms == {"$c"}
         assert await hub.emit(Said(), to=topic("news/sport")) == 0
 
@@ -1375,7 +1377,7 @@ async def test_an_event_that_a_codec_cannot_carry_reaches_the_others_and_uses_no
     async with peer(hub) as narrow, peer(hub) as other:
         narrow.session._codec = Narrow()
         for each in (narrow, other):
-            await each.session.join(room("codecs"))
+            await each.context.join(room("codecs"))
         assert await hub.emit(Text(text="wide"), to=room("codecs")) == 1
         assert await hub.emit(Text(text="slim"), to=room("codecs")) == 2
         assert (await other.read())["payload"] == {"text": "wide"}

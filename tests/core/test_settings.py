@@ -31,6 +31,7 @@ def test_the_defaults() -> None:
         "allowed_origins": SAME_ORIGIN,
         "authenticate": None,
         "authorize_subscribe": None,
+        "client_wildcards": False,
         "limits": Limits(),
         "allow_broadcast": False,
         "on_connect": None,

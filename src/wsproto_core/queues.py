@@ -1,0 +1,209 @@
+"""What waits to be written to one connection, and what becomes of it when its client is too slow.
+
+An answer to the connection's own request is never lost: whoever asks waits for room. An event that comes from elsewhere
+cannot wait; what happens when there is no room for it is the policy ``Limits.slow_consumer``, a class for each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+from wsproto_core.limits import Limits
+
+__all__ = ["NO_ROOM", "ClosingQueue", "ConflatingQueue", "DroppingQueue", "FrameQueue", "Offered", "queue_for"]
+
+
+class Offered(NamedTuple):
+    """What became of an event that was offered to a queue.
+
+    Attributes:
+        queued: whether it waits now.
+        lost: how many events are never written because of it, itself perhaps among them.
+    """
+
+    queued: bool
+    lost: int = 0
+
+
+NO_ROOM: Final = Offered(queued=False)
+"""The client is too slow, and is to be cut."""
+_QUEUED: Final = Offered(queued=True)
+
+
+class _Entry:
+    __slots__ = ("frame", "key", "size")
+
+    def __init__(self, frame: Any, size: int, key: str | None) -> None:
+        self.frame = frame  # None once it is lost
+        self.size = size
+        self.key = key
+
+
+class FrameQueue:
+    """Frames in order.
+
+    Args:
+        limits: how many frames and bytes it holds.
+
+    Attributes:
+        bytes: of the frames that wait.
+    """
+
+    __slots__ = ("_entries", "_limits", "bytes")
+
+    def __init__(self, limits: Limits) -> None:
+        self._entries: deque[_Entry] = deque()
+        self._limits = limits
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, frame: Any, size: int) -> None:
+        """Queue a frame that must not be lost."""
+        self._append(_Entry(frame, size, None))
+
+    def offer(self, frame: Any, size: int, key: str | None) -> Offered:
+        """Queue an event that comes from elsewhere, if there is room; an empty queue takes any one.
+
+        Args:
+            frame: that carries it.
+            size: bytes.
+            key: see `EncodedEvent`.
+        """
+        raise NotImplementedError
+
+    def take(self) -> Any:
+        """Return the frame that waits longest."""
+        entry = self._entries.popleft()
+        self.bytes -= entry.size
+        return entry.frame
+
+    def is_over(self) -> bool:
+        """Say whether more waits than may, so that whoever answers is to wait."""
+        return len(self) > self._limits.outbox_messages or self.bytes > self._limits.outbox_bytes
+
+    def _append(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        self.bytes += entry.size
+
+    def _has_room(self, size: int) -> bool:
+        limits = self._limits
+        return not len(self) or (len(self) < limits.outbox_messages and self.bytes + size <= limits.outbox_bytes)
+
+
+class ClosingQueue(FrameQueue):
+    """Has no room for what is too much: the connection ends (``close``)."""
+
+    __slots__ = ()
+
+    def offer(self, frame: Any, size: int, key: str | None) -> Offered:
+        """Queue an event; see `FrameQueue.offer`."""
+        if not self._has_room(size):
+            return NO_ROOM
+        self._append(_Entry(frame, size, key))
+        return _QUEUED
+
+
+class _Sparse(FrameQueue):
+    """A queue from whose middle frames are lost; they stay as gaps until they are passed over or too many."""
+
+    __slots__ = ("_gaps",)
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self._gaps = 0
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._gaps
+
+    def take(self) -> Any:
+        """Return the frame that waits longest."""
+        while True:
+            entry = self._entries.popleft()
+            if entry.frame is None:
+                self._gaps -= 1
+                continue
+            self.bytes -= entry.size
+            self._taken(entry)
+            return entry.frame
+
+    def _lose(self, entry: _Entry) -> None:
+        entry.frame = None
+        self.bytes -= entry.size
+        self._gaps += 1
+        if self._gaps > 16 and self._gaps > len(self._entries) // 2:
+            self._entries = deque(each for each in self._entries if each.frame is not None)
+            self._gaps = 0
+
+    def _taken(self, entry: _Entry) -> None:
+        """Note that an entry is written."""
+        raise NotImplementedError
+
+
+class DroppingQueue(_Sparse):
+    """Loses the events that wait longest, until there is room for the new one (``drop_oldest``)."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self._events: deque[_Entry] = deque()
+
+    def offer(self, frame: Any, size: int, key: str | None) -> Offered:
+        """Queue an event; see `FrameQueue.offer`."""
+        lost = 0
+        while not self._has_room(size):
+            if not self._events:
+                # Answers fill it, which are not to be lost.
+                return Offered(queued=False, lost=lost + 1)
+            self._lose(self._events.popleft())
+            lost += 1
+        entry = _Entry(frame, size, key)
+        self._append(entry)
+        self._events.append(entry)
+        return Offered(queued=True, lost=lost)
+
+    def _taken(self, entry: _Entry) -> None:
+        if self._events and self._events[0] is entry:
+            self._events.popleft()
+
+
+class ConflatingQueue(_Sparse):
+    """Keeps the newest event of each key; what has no key, or too many keys, has no room as in `ClosingQueue`."""
+
+    __slots__ = ("_newest",)
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self._newest: dict[str, _Entry] = {}
+
+    def offer(self, frame: Any, size: int, key: str | None) -> Offered:
+        """Queue an event; see `FrameQueue.offer`."""
+        older = self._newest.pop(key, None) if key is not None else None
+        if older is not None:
+            self._lose(older)
+        if not self._has_room(size):
+            return NO_ROOM
+        entry = _Entry(frame, size, key)
+        self._append(entry)
+        if key is not None:
+            self._newest[key] = entry
+        return Offered(queued=True, lost=older is not None)
+
+    def _taken(self, entry: _Entry) -> None:
+        if entry.key is not None and self._newest.get(entry.key) is entry:
+            del self._newest[entry.key]
+
+
+_POLICIES: Final[dict[str, type[FrameQueue]]] = {
+    "close": ClosingQueue,
+    "drop_oldest": DroppingQueue,
+    "conflate": ConflatingQueue,
+}
+
+
+def queue_for(limits: Limits) -> FrameQueue:
+    """Return an empty queue with the policy of these limits."""
+    return _POLICIES[limits.slow_consumer](limits)

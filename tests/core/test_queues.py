@@ -1,0 +1,155 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsproto_core import Limits
+from wsproto_core.queues import NO_ROOM, FrameQueue, Offered, queue_for
+
+POLICIES: list[Any] = ["close", "drop_oldest", "conflate"]
+
+
+def queue_of(policy: Any, messages: int = 3, size: int = 100) -> FrameQueue:
+    return queue_for(Limits(slow_consumer=policy, outbox_messages=messages, outbox_bytes=size))
+
+
+def drained(queue: FrameQueue) -> list[str]:
+    return [queue.take() for _ in range(len(queue))]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_frames_come_out_as_they_went_in(policy: str) -> None:
+    queue = queue_of(policy)
+    queue.put("a", 1)
+    assert queue.offer("b", 2, None) == Offered(queued=True)
+    assert queue.offer("c", 3, "k") == Offered(queued=True)
+    assert (len(queue), queue.bytes) == (3, 6)
+    assert drained(queue) == ["a", "b", "c"]
+    assert (len(queue), queue.bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_empty_one_takes_any_one_event(policy: str) -> None:
+    queue = queue_of(policy)
+    assert queue.offer("large", 1_000, None).queued
+    assert queue.is_over()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_answers_are_never_lost(policy: str) -> None:
+    queue = queue_of(policy)
+    for each in range(5):
+        assert queue.is_over() is (each > 3)
+        queue.put(f"answer {each}", 1)
+    for each in range(5):
+        queue.offer(f"event {each}", 1, None)
+    assert drained(queue) == [f"answer {each}" for each in range(5)]
+
+
+@pytest.mark.parametrize("size", [40, 1])
+def test_close_has_no_room_for_what_is_too_much(size: int) -> None:
+    queue = queue_of("close", messages=2 if size == 1 else 9)
+    for each in "ab":
+        assert queue.offer(each, size, "k").queued
+    assert queue.offer("c", size, "k") is NO_ROOM
+    assert drained(queue) == ["a", "b"]
+
+
+def test_drop_oldest_loses_the_events_that_wait_longest() -> None:
+    queue = queue_of("drop_oldest")
+    queue.put("answer", 1)
+    assert [queue.offer(each, 1, None).lost for each in "abcd"] == [0, 0, 1, 1]
+    assert drained(queue) == ["answer", "c", "d"]
+
+
+def test_drop_oldest_makes_room_for_as_many_bytes_as_it_takes() -> None:
+    queue = queue_of("drop_oldest", messages=10)
+    for each in "abc":
+        queue.offer(each, 30, None)
+    assert queue.offer("large", 70, None) == Offered(queued=True, lost=2)
+    assert (queue.bytes, drained(queue)) == (100, ["c", "large"])
+
+
+def test_drop_oldest_loses_the_new_one_where_only_answers_wait() -> None:
+    queue = queue_of("drop_oldest", messages=2)
+    queue.put("one", 1)
+    assert queue.offer("event", 1, None).queued
+    queue.put("two", 1)
+    assert queue.offer("new", 1, None) == Offered(queued=False, lost=2)
+    assert drained(queue) == ["one", "two"]
+
+
+def test_what_is_written_is_not_lost_any_more() -> None:
+    queue = queue_of("drop_oldest", messages=2)
+    queue.offer("a", 1, None)
+    queue.offer("b", 1, None)
+    assert queue.take() == "a"
+    assert queue.offer("c", 1, None).lost == 0
+    assert queue.offer("d", 1, None).lost == 1
+    assert drained(queue) == ["c", "d"]
+
+
+def test_conflate_keeps_the_newest_of_each_key() -> None:
+    queue = queue_of("conflate", messages=4)
+    queue.put("answer", 1)
+    lost = [queue.offer(f"{key}{number}", 1, key).lost for number in range(3) for key in "ab"]
+    assert lost == [0, 0, 1, 1, 1, 1]
+    assert drained(queue) == ["answer", "a2", "b2"]
+
+
+def test_conflate_replaces_nothing_that_is_written() -> None:
+    queue = queue_of("conflate")
+    queue.offer("a0", 1, "a")
+    assert queue.take() == "a0"
+    assert queue.offer("a1", 1, "a").lost == 0
+    assert queue._newest
+    assert queue.take() == "a1"
+    assert not queue._newest
+
+
+def test_conflate_has_no_room_for_too_many_keys_or_none() -> None:
+    queue = queue_of("conflate")
+    for key in "abc":
+        assert queue.offer(key, 1, key).queued
+    assert queue.offer("d", 1, "d") is NO_ROOM
+    assert queue.offer("no key", 1, None) is NO_ROOM
+    assert queue.offer("c again", 1, "c") == Offered(queued=True, lost=1)
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "conflate"])
+def test_what_is_lost_takes_no_memory(policy: str) -> None:
+    queue = queue_of(policy, messages=5)
+    queue.put("an answer that is never written", 1)
+    for each in range(10_000):
+        assert queue.offer(f"event {each}", 1, "k" if policy == "conflate" else None).queued
+    assert len(queue._entries) < 50
+    assert drained(queue)[-1] == "event 9999"
+
+
+@given(st.sampled_from(POLICIES), st.lists(st.sampled_from(["put", "take", "a", "b", "none"])))
+def test_counts_hold_and_order_is_kept(policy: str, steps: list[str]) -> None:
+    queue = queue_of(policy, messages=4)
+    waiting = taken = lost = 0
+    for number, step in enumerate(steps):
+        if step == "put":
+            queue.put(number, 1)
+            waiting += 1
+        elif step != "take":
+            offered = queue.offer(number, 1, None if step == "none" else step)
+            waiting += offered.queued
+            lost += offered.lost
+            # What is lost was either waiting, or never did.
+            waiting -= offered.lost - (not offered.queued and offered.lost > 0)
+            if offered is NO_ROOM:
+                break
+        elif waiting:
+            newest = queue.take()
+            assert newest >= taken
+            taken = newest
+            waiting -= 1
+        assert policy == "conflate" or len(queue) == waiting
+        assert queue.bytes == len(queue)
+    rest = drained(queue)
+    assert rest == sorted(rest)
+    assert lost == 0 or policy != "close"
