@@ -232,7 +232,7 @@ async def _say_goodbye(context: ActionContext[Any], typed: Topic) -> None:
     except BaseException as error:
         if is_from_outside(error):
             raise
-        log.exception("on_unsubscribe of %s failed for connection %s", typed.name, context.connection_id)
+        log.exception("on_unsubscribe of %s failed for connection %s", typed.topic_name, context.connection_id)
 
 
 async def _emit_all(context: ActionContext[Any], given: Any) -> None:

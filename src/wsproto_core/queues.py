@@ -6,6 +6,7 @@ cannot wait; what happens when there is no room for it is the policy ``Limits.sl
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Final, NamedTuple
 
@@ -40,7 +41,7 @@ class _Entry:
         self.key = key
 
 
-class FrameQueue:
+class FrameQueue(ABC):
     """Frames in order.
 
     Args:
@@ -64,6 +65,7 @@ class FrameQueue:
         """Queue a frame that must not be lost."""
         self._append(_Entry(frame, size, None))
 
+    @abstractmethod
     def offer(self, frame: Any, size: int, key: str | None) -> Offered:
         """Queue an event that comes from elsewhere, if there is room; an empty queue takes any one.
 
@@ -72,7 +74,6 @@ class FrameQueue:
             size: bytes.
             key: see `EncodedEvent`.
         """
-        raise NotImplementedError
 
     def take(self) -> Any:
         """Return the frame that waits longest."""
@@ -137,9 +138,9 @@ class _Sparse(FrameQueue):
             self._entries = deque(each for each in self._entries if each.frame is not None)
             self._gaps = 0
 
+    @abstractmethod
     def _taken(self, entry: _Entry) -> None:
         """Note that an entry is written."""
-        raise NotImplementedError
 
 
 class DroppingQueue(_Sparse):

@@ -55,6 +55,9 @@ class Topic(BaseModel):
     topic_pattern: ClassVar[str]
     topic_levels: ClassVar[tuple[str, ...]]
 
+    def __init_subclass__(cls, **_: Any) -> None:
+        super().__init_subclass__()
+
     @classmethod
     def __pydantic_init_subclass__(
         cls,
@@ -72,7 +75,7 @@ class Topic(BaseModel):
         cls.topic_pattern = pattern
         cls.topic_levels = _levels_of(cls, pattern)
         if register:
-            registry_or_default(registry).add_topic(cls.shape(), cls, replace=replace)
+            registry_or_default(registry).add_topic(cls.topic_shape(), cls, replace=replace)
 
     def authorize(self, context: ActionContext[Any]) -> bool | Awaitable[bool]:
         """Say whether a connection may subscribe; sync or async. Asked again when its user or scopes change.
@@ -91,12 +94,12 @@ class Topic(BaseModel):
         return None
 
     @classmethod
-    def shape(cls) -> str:
+    def topic_shape(cls) -> str:
         """Return the filter that its topics match: its pattern, with ``+`` for each field."""
         return "/".join(_FIELD if name in cls.model_fields else literal for name, literal in _pairs(cls.topic_levels))
 
     @classmethod
-    def from_name(cls, name: str) -> Self | None:
+    def from_topic_name(cls, name: str) -> Self | None:
         """Return the typed topic of a name, or None when the name is not its one canonical form."""
         values: dict[str, str] = {}
         levels = name.split("/")
@@ -110,12 +113,12 @@ class Topic(BaseModel):
         try:
             found = cls.model_validate_strings(values)
             # 3 and 03 are one number, and would be two topics.
-            return found if found.name == name else None
+            return found if found.topic_name == name else None
         except (ValidationError, InvalidTopicError):
             return None
 
     @property
-    def name(self) -> str:
+    def topic_name(self) -> str:
         """The name of this topic."""
         values = self.model_dump(mode="json")
         return "/".join(
@@ -132,7 +135,7 @@ class Topic(BaseModel):
 
     def as_audience(self) -> Audience:
         """Return the audience of everybody who subscribed to this topic."""
-        return topic(self.name)
+        return topic(self.topic_name)
 
 
 class TopicTable:
@@ -155,7 +158,7 @@ class TopicTable:
             for shape, cls in self._registry.topics.items():
                 self._shapes[shape] = cls
         for cls in self._shapes.match(name):
-            found = cls.from_name(name)
+            found = cls.from_topic_name(name)
             if found is not None:
                 return found
         return None

@@ -3,7 +3,8 @@ from uuid import UUID
 
 import pytest
 
-from wsproto_core import Audience, InvalidTopicError, connection, everyone, room, topic, user
+from wsproto_core import Audience, InvalidTopicError, TopicFilter, connection, everyone, room, topic, user
+from wsproto_core.recipients import parse_subscription, topic_or_filter
 
 UUID_TEXT = "123e4567-e89b-12d3-a456-426614174000"
 
@@ -62,3 +63,32 @@ def test_an_audience_without_a_name_is_refused(make: object, message: str) -> No
 def test_an_audience_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         room("lobby").id = "attic"
+
+
+def test_an_audience_says_its_levels() -> None:
+    assert room("a/b").levels == ("room", "a%2Fb")
+    assert topic("sport/tennis").levels == ("sport", "tennis")
+    assert TopicFilter("sport/+/#").levels == ("sport", "+", "#")
+    assert connection("c").levels == everyone().levels == ()
+
+
+def test_a_filter_is_of_the_kind_topic() -> None:
+    one = TopicFilter("sport/#")
+    assert (one.kind, one.id, one.topic) == ("topic", "sport/#", "sport/#")
+    assert one == TopicFilter("sport/#") != TopicFilter("sport/+")
+    with pytest.raises(InvalidTopicError):
+        TopicFilter("sp#")
+
+
+def test_what_a_client_names_is_a_room_a_topic_or_a_filter() -> None:
+    assert parse_subscription("room/lobby") == room("lobby")
+    assert parse_subscription("room/a%2Fb") == room("a/b")
+    assert parse_subscription("room/%2523") == room("%23")
+    assert parse_subscription("rooms/x") == topic_or_filter("rooms/x") == topic("rooms/x")
+    assert parse_subscription("a/+") == topic_or_filter("a/+") == TopicFilter("a/+")
+
+
+@pytest.mark.parametrize("name", ["room", "room/", "room/a/b", "room/%", "room/%61", "room/+", "user/1", ""])
+def test_what_has_another_name_or_none_is_not_guessed(name: str) -> None:
+    with pytest.raises(InvalidTopicError):
+        parse_subscription(name)

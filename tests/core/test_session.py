@@ -1384,3 +1384,78 @@ async def test_an_event_that_a_codec_cannot_carry_reaches_the_others_and_uses_no
         for each, seq in ((narrow, 1), (other, 2)):
             message = await each.read()
             assert (message["payload"], message["seq"]) == ({"text": "slim"}, seq)
+
+
+# What a client sends too much of, and what it does not read
+
+
+async def test_a_client_that_sends_too_much_is_told_when_to_go_on() -> None:
+    hub = hub_of(limits=Limits(rate=(0.5, 2)))
+    for subprotocols in (PLAIN, V1):
+        async with peer(hub, subprotocols) as client:
+            for _ in range(2):
+                assert (await client.ask("health"))["event"] == "health"
+                assert subprotocols == PLAIN or (await client.read())["event"] == "ws.complete"
+            await client.settled()
+            req_id = await client.send("health")
+            refused = await client.read()
+            assert (refused["code"], refused["status"], refused["req_id"]) == ("rate_limited", 429, req_id)
+            assert refused["retryable"] is True
+            assert 0 < refused["retry_after"] <= 2
+            await client.raw("no json")
+            told = await client.read()
+            assert told["code"] == "rate_limited"
+            assert "req_id" not in told
+            await client.raw(b"\xff")
+            assert (await client.read())["code"] == "rate_limited"
+    assert hub.stats().counters["rate_limited"] == 6
+
+
+async def test_what_is_too_much_has_its_place_in_the_order() -> None:
+    registry = Registry()
+    release = asyncio.Event()
+
+    @registry.action("wait")
+    async def wait() -> Said:
+        await release.wait()
+        return Said()
+
+    for subprotocols in (PLAIN, V1):
+        release.clear()
+        async with peer(hub_of(registry, limits=Limits(rate=(0.001, 2))), subprotocols) as client:
+            for _ in range(2):
+                await client.send("wait")
+            await client.send("health")
+            await asyncio.sleep(0)
+            assert client.unread() == []
+            release.set()
+            answers = [await client.read() for _ in range(5 if subprotocols == V1 else 3)]
+            kinds = [each.get("event", each.get("code")) for each in answers]
+            assert [each for each in kinds if each != "ws.complete"] == ["said", "said", "rate_limited"]
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "conflate"])
+async def test_what_a_slow_client_never_gets_shows_in_the_numbers_and_is_counted(policy: Any) -> None:
+    hub = hub_of(limits=Limits(slow_consumer=policy, outbox_messages=3, send_timeout=None))
+    async with peer(hub) as slow, peer(hub) as quick:
+        for each in (slow, quick):
+            await each.context.join("lobby")
+        slow.transport.stop_reading()
+        for number in range(10):
+            reached = await hub.emit(Said(text=f"{number}").to(room("lobby"), key="k"))
+            assert reached == 2
+            assert (await quick.read())["payload"]["text"] == f"{number}"
+        slow.transport.resume_reading()
+        received = [(each["seq"], each["payload"]["text"]) for each in await slow.arrived()]
+        kept = {"drop_oldest": [0, 7, 8, 9], "conflate": [0, 9]}[policy]
+        assert received == [(number + 1, f"{number}") for number in kept]
+        assert hub.stats().counters == {"lost_events": 10 - len(kept)}
+        assert (await slow.ask("health"))["seq"] == 11
+
+
+async def test_the_time_of_a_clock_that_is_set_back_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = Limits(idle_timeout=0.05, max_lifetime=100, rate=(1_000, 10))
+    async with peer(hub_of(limits=limits)) as client:
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        assert (await client.ask("health"))["event"] == "health"
+        assert (await client.cut())[0] == CloseCode.TIMEOUT

@@ -10,8 +10,10 @@ from wsproto_core.topics import (
     MAX_TOPIC_BYTES,
     MAX_TOPIC_LEVELS,
     RESERVED_LEVELS,
+    check_filter,
     check_topic,
     escape_level,
+    has_wildcards,
     name_text,
     unescape_level,
 )
@@ -144,3 +146,38 @@ def test_a_topic_may_be_published_to(name: str) -> None:
 def test_a_topic_that_is_none_is_refused_with_the_reason(name: str, message: str) -> None:
     with pytest.raises(InvalidTopicError, match=message):
         check_topic(name)
+
+
+@pytest.mark.parametrize("name", ["a", "a/b", "+", "#", "a/#", "+/a/+", "/", "a//#", "/+", "sport/+/score/#"])
+def test_what_is_a_filter(name: str) -> None:
+    assert check_filter(name) == name
+    assert has_wildcards(name) is ("+" in name or "#" in name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "A topic filter must be a non-empty string"),
+        (5, "must be a non-empty string"),
+        ("sp#", "# stands alone in the last level, as in 'sport/#'"),
+        ("a/#/b", "# stands alone in the last level"),
+        ("##", "# stands alone"),
+        ("a+", r"\+ stands for one whole level"),
+        ("a/+b/c", r"\+ stands for one whole level"),
+        ("$SYS/#", "kept for the server"),
+        ("room/+", "The first level 'room' is reserved"),
+        ("/".join("+" * (MAX_TOPIC_LEVELS + 1)), "A topic filter has at most 16 levels; this one has 17"),
+        ("/" * 10_000, "at most 255 bytes"),
+        ("a\n/#", "has no control characters"),
+        ("\ud800/#", "must be valid Unicode"),
+    ],
+)
+def test_what_is_no_filter_says_why(name: str, message: str) -> None:
+    with pytest.raises(InvalidTopicError, match=message):
+        check_filter(name)
+
+
+def test_a_topic_of_ten_thousand_levels_is_refused() -> None:
+    for check in (check_topic, check_filter):
+        with pytest.raises(InvalidTopicError):
+            check("/".join("a" * 10_000))
