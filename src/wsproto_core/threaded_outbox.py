@@ -51,7 +51,11 @@ class Writable(Protocol):
         ...
 
     def wait_writable(self, timeout: float | None) -> bool:
-        """Wait until something can be written, at most so many seconds; say whether it can."""
+        """Wait until something can be written, at most so many seconds; say whether it can.
+
+        The end of the connection ends the wait as well, also when it comes from another thread, by `drop`; what is
+        written then raises.
+        """
         ...
 
     def fileno(self) -> int:
@@ -59,7 +63,7 @@ class Writable(Protocol):
         ...
 
     def drop(self) -> None:
-        """End the connection without a close frame, from any thread; a reader that waits is let go."""
+        """End the connection without a close frame, from any thread; who waits to read or to write is let go."""
         ...
 
 

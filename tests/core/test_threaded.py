@@ -566,6 +566,8 @@ def test_the_drain_waits_for_a_handler_in_a_thread_and_takes_no_more(
     assert idle.client.line() == "close 1012 The server restarts."
     idle.client.write("bye 1012")
     late = peer.client.send("plain")
+    # What nobody has read when the running action ends is told by the close frame alone.
+    wait_until(lambda: threads.on_loop(lambda: bool(peer.session._inbox)))
     gate.set()
     assert peer.client.read()["req_id"] == blocked
     problem = peer.client.read()
@@ -598,6 +600,24 @@ def test_a_client_that_does_not_even_read_is_dropped(
     peer = threads.connect(hub, rooms=["lobby"])
     peer.ask_until_here()
     hub.emit_sync(Said(text=LARGE), to=room("lobby"))
+    peer.session.close_threadsafe(1000, "bye")
+    peer.gone()
+    assert peer.wire.dropped
+
+
+def test_a_thread_that_waits_for_its_client_to_read_is_let_go(
+    threads: Threads, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproto_core.threaded._CLOSE_SECONDS", 0.05)
+
+    @registry.action("large")
+    def large() -> Said:
+        return Said(text=LARGE)
+
+    # The thread would wait for longer than the test does.
+    peer = threads.connect(hub_of(registry, limits=Limits(send_timeout=10 * PATIENCE)))
+    peer.client.send("large")
+    wait_until(lambda: peer.wire.waiting)
     peer.session.close_threadsafe(1000, "bye")
     peer.gone()
     assert peer.wire.dropped
