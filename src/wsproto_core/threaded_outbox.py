@@ -153,7 +153,7 @@ class ThreadedOutbox:
                     else:
                         self.writing = False
                         if self._idle is not None:
-                            self._wake_idle()
+                            self._wake_idle(self._idle)
                         return
                     written += 1
                 if written >= _BURST:
@@ -186,8 +186,9 @@ class ThreadedOutbox:
         """Go on with what was placed, in a thread that may wait; return when there is room again."""
         if mine:
             self.write(frame, wait=True)
-        while self._is_over() and (room := self._room_to_come()) is not None:
-            room.result()
+        if self._is_over():
+            while (room := self._room_to_come()) is not None:
+                room.result()
 
     def push(self, frame: str | bytes) -> bool:
         """Write a frame that comes from elsewhere, or queue it; say whether it was taken. Never waits."""
@@ -276,7 +277,7 @@ class ThreadedOutbox:
         if not isinstance(frame, Closing):
             self._bytes -= len(frame)
         if self._room is not None and not self._is_over():
-            self._wake_room()
+            self._wake_room(self._room)
         return frame
 
     def _is_over(self) -> bool:
@@ -340,15 +341,15 @@ class ThreadedOutbox:
         self._queue = None
         self._bytes = 0
         if self._room is not None:
-            self._wake_room()
+            self._wake_room(self._room)
         if self._idle is not None:
-            self._wake_idle()
+            self._wake_idle(self._idle)
 
     def _put_down(self) -> None:
         with self.lock:
             self.writing = False
             if self._idle is not None:
-                self._wake_idle()
+                self._wake_idle(self._idle)
 
     def _fail(self, error: Exception) -> None:
         self.close()
@@ -360,7 +361,7 @@ class ThreadedOutbox:
 
     def _wait_for_room(self) -> Awaitable[None]:
         async def wait() -> None:
-            while self._is_over() and (room := self._room_to_come()) is not None:
+            while (room := self._room_to_come()) is not None:
                 await asyncio.shield(asyncio.wrap_future(room))
 
         return wait()
@@ -388,12 +389,10 @@ class ThreadedOutbox:
             self._idle = ThreadFuture()
         return self._idle
 
-    def _wake_room(self) -> None:
-        room, self._room = self._room, None
-        if room is not None:
-            room.set_result(None)
+    def _wake_room(self, room: ThreadFuture[None]) -> None:
+        self._room = None
+        room.set_result(None)
 
-    def _wake_idle(self) -> None:
-        idle, self._idle = self._idle, None
-        if idle is not None:
-            idle.set_result(None)
+    def _wake_idle(self, idle: ThreadFuture[None]) -> None:
+        self._idle = None
+        idle.set_result(None)
