@@ -14,8 +14,9 @@ VENVS = ROOT / ".venvs"
 PREFERRED_PYTHONS = ("3.13", "3.14", "3.12")  # beeflow-websocket needs 3.12; a run compares within one interpreter
 
 _COMMON = ("pydantic==2.14.3", "uvicorn==0.54.0", "uvloop==0.23.0", "websockets==17.4")
+_FLASK = ("flask==3.1.3", "flask-sock==0.7.0", "gunicorn==27.0.1", "simple-websocket==1.1.0")
 PINS = {
-    "current": (*_COMMON, "fastapi==0.163.2", "beeflow-websocket[fastapi,flask]==0.3.0"),
+    "current": (*_COMMON, *_FLASK, "fastapi==0.163.2", "beeflow-websocket[fastapi,flask]==0.3.0"),
     "channels": (*_COMMON, "channels==4.3.2", "daphne==4.2.3", "django==6.1.3", "beeflow-websocket[django]==0.3.0"),
     "fastws": (*_COMMON, "fastws==0.1.7"),  # it requires fastapi==0.100.0
 }

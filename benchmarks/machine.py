@@ -9,7 +9,7 @@ from importlib import metadata
 
 _REPORTED = (
     "pydantic", "fastapi", "starlette", "uvicorn", "uvloop", "websockets",
-    "channels", "daphne", "django", "beeflow-websocket", "fastws",
+    "channels", "daphne", "django", "flask", "flask-sock", "gunicorn", "beeflow-websocket", "fastws",
 )  # fmt: skip
 
 

@@ -17,10 +17,10 @@ SECONDS = 0.35
 CONNECTIONS = 50
 TITLE = f"Round trips on a real server, {CONNECTIONS} connections, one message in flight each"
 EXPLANATION = (
-    "One worker on one core (uvicorn with websockets-sansio and uvloop, daphne, or websockets with uvloop; no "
-    "compression), the load on another. Ratios are to what is written by hand without validation, on the same "
-    "framework, server and environment, round by round: of the rates, and of what the server's CPU would allow. "
-    "Medians, in brackets the lowest and the highest round; more is better."
+    "One worker on one core (uvicorn with websockets-sansio and uvloop, daphne, gunicorn with threads, or websockets "
+    "with uvloop; no compression), the load on another. Ratios are to what is written by hand without validation, on "
+    "the same framework, server and environment, round by round: of the rates, and of what the server's CPU would "
+    "allow. Medians, in brackets the lowest and the highest round; more is better."
 )
 
 
@@ -39,6 +39,7 @@ class Contestant:
 
 CHANNELS = ("channels", "envelope", "untyped_channels")
 WEBSOCKETS = ("current", "envelope", "untyped_websockets", "websockets")
+GUNICORN = ("current", "envelope", "untyped_flask", "gunicorn")
 DAPHNE = ("channels", "envelope", "untyped_daphne", "daphne")
 CONTESTANTS = (
     Contestant("untyped", "fastapi_untyped", "FastAPI, route by hand, json, no validation"),
@@ -59,6 +60,11 @@ CONTESTANTS = (
     Contestant("fastws", "fastapi_fastws", "FastWS on its FastAPI", "fastws", "fastws", "untyped_fastws"),
     Contestant("untyped_websockets", "websockets_untyped", "websockets, handler by hand, no validation", *WEBSOCKETS),
     Contestant("websockets", "websockets_ours", "**wsproto-core on websockets**", *WEBSOCKETS),
+    Contestant(
+        "untyped_flask", "flask_untyped", "Flask on gunicorn, flask-sock route by hand, no validation", *GUNICORN
+    ),
+    Contestant("flask", "flask_ours", "**wsproto-core on Flask**", *GUNICORN),
+    Contestant("beeflow_flask", "flask_beeflow", "beeflow-websocket on Flask", *GUNICORN),
     Contestant("untyped_channels", "channels_untyped", "Channels, consumer by hand, no validation", *CHANNELS),
     Contestant("channels", "channels_ours", "**wsproto-core on Channels**", *CHANNELS),
     Contestant("beeflow_channels", "channels_beeflow", "beeflow-websocket on Channels", *CHANNELS),

@@ -16,6 +16,7 @@ class Server:
     environment: str
     kind: str = "uvicorn"
     port: int = 0
+    pid: int = 0
     versions: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> "Server":
@@ -37,13 +38,9 @@ class Server:
             self.process.kill()
             self.process.communicate()
 
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
     def wait_until_ready(self) -> None:
         assert self.process.stdout is not None
         if not (line := self.process.stdout.readline()):
             raise SystemExit(f"the server {self.app} did not start; its error is above")
         ready: dict[str, Any] = json.loads(line)
-        self.port, self.versions = ready["port"], ready["versions"]
+        self.port, self.pid, self.versions = ready["port"], ready["pid"], ready["versions"]

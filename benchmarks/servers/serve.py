@@ -1,13 +1,16 @@
-"""Serves one application: `python -m benchmarks.servers.serve APP KIND` prints its port and versions as JSON."""
+"""Serves one application: `python -m benchmarks.servers.serve APP KIND` prints its port, pid and versions as JSON."""
 
 import importlib
 import json
+import os
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks import machine
+
+THREADS = 100  # of gunicorn's one worker: more than there are connections
 
 
 def uvicorn(listener: socket.socket, load: Callable[[], Any]) -> None:
@@ -34,7 +37,29 @@ def websockets(listener: socket.socket, load: Callable[[], Any]) -> None:
     uvloop.run(main())
 
 
-KINDS = {"uvicorn": uvicorn, "daphne": daphne, "websockets": websockets}
+def gunicorn(listener: socket.socket, load: Callable[[], Any]) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    class Application(BaseApplication):
+        def load_config(self) -> None:
+            settings = {
+                "worker_class": "gthread",
+                "workers": 1,
+                "threads": THREADS,
+                "bind": f"fd://{listener.fileno()}",
+                "loglevel": "warning",
+                "control_socket_disable": True,
+            }
+            for name, value in settings.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return load()
+
+    Application().run()
+
+
+KINDS = {"uvicorn": uvicorn, "daphne": daphne, "websockets": websockets, "gunicorn": gunicorn}
 
 
 def main() -> None:
@@ -45,7 +70,8 @@ def main() -> None:
 
     def load() -> Any:
         module: Any = importlib.import_module(f"benchmarks.servers.apps.{name}")
-        print(json.dumps(ready), flush=True)
+        # Of gunicorn it is the worker that loads the application, and whose CPU time counts.
+        print(json.dumps({**ready, "pid": os.getpid()}), flush=True)
         return module.app
 
     KINDS[kind](listener, load)

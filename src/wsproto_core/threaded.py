@@ -136,11 +136,11 @@ class ThreadedSession(Session):
         if self._mine and self._is_short(frame):
             call: Call | None = self._decode_new(frame)
         else:
-            call = self._offer(frame, len(frame))
+            call = self._offer(frame)
         if call is None:
             return
         if not self._is_for_threads(call):
-            self._offer(call, len(frame))
+            self._offer(call)
             return
         self._current = call
         self._busy.begin(self)
@@ -186,9 +186,9 @@ class ThreadedSession(Session):
             and not (self._requests and call.req_id in self._requests)
         )
 
-    def _offer(self, item: str | bytes | Call, size: int) -> Call | None:
+    def _offer(self, item: str | bytes | Call) -> Call | None:
         """Give a message to the loop; it comes back, decoded, if this thread can handle it."""
-        if not call_on(self._loop, self._take_over, item, size):
+        if not call_on(self._loop, self._take_over, item):
             raise ConnectionError("the event loop has ended")
         return self._replies.get()
 
@@ -373,12 +373,12 @@ class ThreadedSession(Session):
             self._promote(call)
         await super().settle(timeout)
 
-    def _take_over(self, item: str | bytes | Call, size: int, looks: int = 0) -> None:
+    def _take_over(self, item: str | bytes | Call, looks: int = 0) -> None:
         """Take a message from the thread, or give it back decoded when nothing keeps the thread from handling it."""
         if looks < _LOOKS and not self._is_idle():
             # The answer to the last message may be out while its task still ends. Who waits for each answer before the
             # next question would have all of them handled here, the slow way.
-            self._loop.call_soon(self._take_over, item, size, looks + 1)
+            self._loop.call_soon(self._take_over, item, looks + 1)
             return
         if not isinstance(item, Call) and self._is_idle() and self._is_short(item):
             item = self._decode_new(item)
@@ -386,23 +386,22 @@ class ThreadedSession(Session):
                 self._mine = True
                 self._replies.put(item)
                 return
-        work = self._receive_call(item, size) if isinstance(item, Call) else self.receive(item)
+        work = self._receive_call(item) if isinstance(item, Call) else self.receive(item)
         task = start_eagerly(work, self._loop)
-        if task.done():
+        if task.done():  # pragma: no cover - it never is on Python 3.11, which has no eager tasks
             self._taken(task)
         else:
             task.add_done_callback(self._taken)
 
-    async def _receive_call(self, call: Call, size: int) -> None:
+    async def _receive_call(self, call: Call) -> None:
         """Take a message that is decoded already; see `Session.receive`."""
         if self._requests is not None:
             call = self._accept_request(call, self._requests)
         if call.rejected is None and call.action.name == "ws.cancel":
             self._launch(call, beside=True)
-        elif self._is_idle():
-            self._begin(call)
         else:
-            await self._queue(call, size)
+            # It comes decoded only when nothing else runs.
+            self._begin(call)
 
     def _taken(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -449,7 +448,7 @@ class ThreadedSession(Session):
     async def _read(self) -> None:
         """Read while the thread is busy. What it had read already comes first."""
         transport, pending = self._threaded, self._pending
-        while self._life is not _Life.CLOSED:
+        while True:
             while pending:
                 await self.receive(pending.popleft())
             if self._wants_back:

@@ -54,7 +54,11 @@ class Writable(Protocol):
         ...
 
     def wait_writable(self, timeout: float | None) -> bool:
-        """Wait until something can be written, at most so many seconds; say whether it can."""
+        """Wait until something can be written, at most so many seconds; say whether it can.
+
+        The end of the connection ends the wait as well, also when it comes from another thread, by `drop`; what is
+        written then raises.
+        """
         ...
 
     def fileno(self) -> int:
@@ -62,7 +66,7 @@ class Writable(Protocol):
         ...
 
     def drop(self) -> None:
-        """End the connection without a close frame, from any thread; a reader that waits is let go."""
+        """End the connection without a close frame, from any thread; who waits to read or to write is let go."""
         ...
 
 
@@ -153,7 +157,7 @@ class ThreadedOutbox:
                     else:
                         self.writing = False
                         if self._idle is not None:
-                            self._wake_idle()
+                            self._wake_idle(self._idle)
                         return
                     written += 1
                 if written >= _BURST:
@@ -186,8 +190,9 @@ class ThreadedOutbox:
         """Go on with what was placed, in a thread that may wait; return when there is room again."""
         if mine:
             self.write(frame, wait=True)
-        while self._is_over() and (room := self._room_to_come()) is not None:
-            room.result()
+        if self._is_over():
+            while (room := self._room_to_come()) is not None:
+                room.result()
 
     def push(self, frame: str | bytes, key: str | None = None) -> bool:
         """Write a frame that comes from elsewhere, or queue it; say whether it was taken. Never waits."""
@@ -281,7 +286,7 @@ class ThreadedOutbox:
     def _take(self, queue: FrameQueue) -> Frame:
         frame: Frame = queue.take()
         if self._room is not None and not self._is_over():
-            self._wake_room()
+            self._wake_room(self._room)
         return frame
 
     def _is_over(self) -> bool:
@@ -344,15 +349,15 @@ class ThreadedOutbox:
         self._closed = True
         self._queue = None
         if self._room is not None:
-            self._wake_room()
+            self._wake_room(self._room)
         if self._idle is not None:
-            self._wake_idle()
+            self._wake_idle(self._idle)
 
     def _put_down(self) -> None:
         with self.lock:
             self.writing = False
             if self._idle is not None:
-                self._wake_idle()
+                self._wake_idle(self._idle)
 
     def _fail(self, error: Exception) -> None:
         self.close()
@@ -364,7 +369,7 @@ class ThreadedOutbox:
 
     def _wait_for_room(self) -> Awaitable[None]:
         async def wait() -> None:
-            while self._is_over() and (room := self._room_to_come()) is not None:
+            while (room := self._room_to_come()) is not None:
                 await asyncio.shield(asyncio.wrap_future(room))
 
         return wait()
@@ -392,12 +397,10 @@ class ThreadedOutbox:
             self._idle = ThreadFuture()
         return self._idle
 
-    def _wake_room(self) -> None:
-        room, self._room = self._room, None
-        if room is not None:
-            room.set_result(None)
+    def _wake_room(self, room: ThreadFuture[None]) -> None:
+        self._room = None
+        room.set_result(None)
 
-    def _wake_idle(self) -> None:
-        idle, self._idle = self._idle, None
-        if idle is not None:
-            idle.set_result(None)
+    def _wake_idle(self, idle: ThreadFuture[None]) -> None:
+        self._idle = None
+        idle.set_result(None)

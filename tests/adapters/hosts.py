@@ -29,6 +29,8 @@ class Host:
             stops reading in its middle.
         exits: what the server exits with at SIGTERM and at SIGINT; None where that is what uvicorn does.
         farewell: what the log says when the application's own shutdown has had its turn; nothing where there is none.
+        parent: whether the process that is started is only the parent of the one that serves. gunicorn's hears a second
+            signal only if it is an interrupt after a SIGTERM; to the one that serves it is a terminal that sends it.
         serves_to_the_end: whether HTTP requests and handshakes are answered while running actions end.
     """
 
@@ -42,6 +44,7 @@ class Host:
     lacks: frozenset[str] = frozenset()
     exits: tuple[int, int] | None = None
     farewell: str = "Application shutdown complete"
+    parent: bool = False
     serves_to_the_end: bool = True
 
 
@@ -86,7 +89,7 @@ HOSTS = (
     Host("asgi-granian", "asgi", ASGI, GRANIAN, tells_violations=False, exits=(0, 0), farewell=""),
     Host("channels", "channels", DJANGO, uvicorn()),
     Host("channels-daphne", "channels", DJANGO, DAPHNE, lacks=frozenset({"denial"}), exits=(0, 0), farewell=""),
-    Host("flask", "flask", f"{FLASK}:app", (*GUNICORN, "{application}"), exits=(0, 0), farewell=""),
+    Host("flask", "flask", f"{FLASK}:app", (*GUNICORN, "{application}"), exits=(0, 0), farewell="", parent=True),
     Host("flask-werkzeug", "flask", FLASK, ("-m", "{application}", "{port}"), exits=(-15, 0), farewell=""),
     Host(
         "websockets",

@@ -44,7 +44,12 @@ class Server(AbstractContextManager["Server"]):
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+                self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,  # of its own, as a terminal gives it
             )
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
@@ -101,6 +106,10 @@ class Server(AbstractContextManager["Server"]):
         """What the application tells about its process."""
         inside: dict[str, Any] = self.get("/inside")
         return inside
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to all its processes, as a terminal does."""
+        os.killpg(self.process.pid, number)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

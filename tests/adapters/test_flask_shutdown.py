@@ -74,7 +74,20 @@ async def test_a_worker_that_is_forked_later_has_an_event_loop_of_its_own(start_
         assert (await client.ask("whoami"))["event"] == "me"
 
 
-async def test_running_actions_are_answered_first(start_server: Start, name: str) -> None:
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda server: server.signal(signal.SIGTERM),
+        # What a service manager sends to all processes, the parent passes on: to its workers it comes twice.
+        lambda server: server.signal_all(signal.SIGTERM),
+        # So it is with an interrupt from a terminal, which comes to the workers as a SIGQUIT the second time.
+        lambda server: server.signal_all(signal.SIGINT),
+    ],
+    ids=["SIGTERM", "SIGTERM-to-all", "terminal"],
+)
+async def test_running_actions_are_answered_first(
+    start_server: Start, name: str, stop: Callable[[Server], None]
+) -> None:
     server = start_server((*GUNICORN, f"{FLASK}:app"))
     async with AsyncExitStack() as stack:
         watcher, waiting, blocked = await connect(stack, server, 3)
@@ -84,7 +97,7 @@ async def test_running_actions_are_answered_first(start_server: Start, name: str
             connection_id = await client.connection_id()
             running[client] = await client.send(action, {"name": name})
             await watcher.noted("waiting", connection_id)
-        server.signal(signal.SIGTERM)
+        stop(server)
         assert await watcher.closed() == RESTARTS
         server.get(f"/open/{name}")
         for client, req_id in running.items():

@@ -82,6 +82,17 @@ def test_after_a_stop_it_starts_anew(thread: LoopThread) -> None:
     assert thread.run(where())[0] is not first
 
 
+def test_what_it_forgets_is_left_to_whoever_has_it(thread: LoopThread) -> None:
+    loop, runner = thread.run(where())
+    with thread._lock:
+        thread.forget()
+        assert not thread.is_running
+        assert thread.run(where())[0] is not loop
+    assert loop.is_running()
+    loop.call_soon_threadsafe(loop.stop)
+    runner.join()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_child_has_its_own() -> None:
     code = """

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -248,8 +248,10 @@ def running() -> Iterator[None]:
     loop_thread.stop()
 
 
-def install_threaded(drain: Any, has_work: bool = True) -> LoopThreadDrainSignals:
-    signals = LoopThreadDrainSignals.install(drain, lambda: has_work)
+def install_threaded(
+    drain: Any, has_work: bool = True, cut: Callable[[], object] = lambda: None
+) -> LoopThreadDrainSignals:
+    signals = LoopThreadDrainSignals.install(drain, lambda: has_work, cut)
     assert signals is not None
     return signals
 
@@ -303,4 +305,110 @@ async def test_a_forked_child_has_the_handlers_but_nothing_to_drain(
         signals._on_signal(signal.SIGTERM, None)
     assert server.called == [(signal.SIGTERM, False)]
     assert signals.is_installed()
+    signals.uninstall()
+
+
+async def test_a_second_interrupt_ends_what_runs_and_is_passed_on(server: Server, running: None) -> None:
+    drain = Drain()
+
+    def cut() -> None:
+        assert threading.current_thread().name == "wsproto-loop"
+        assert server.called == []
+        drain.end.set()
+
+    signals = install_threaded(drain, cut=cut)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(lambda: drain.begun)
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: server.called)
+    assert server.called == [(signal.SIGINT, True)]
+    assert drain.begun == 1
+    signals.uninstall()
+
+
+async def test_what_does_not_end_then_is_not_waited_for(
+    server: Server, running: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproto_core.signals._LAST_SECONDS", 0.05)
+    drain = Drain()
+    signals = install_threaded(drain)
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: drain.begun)
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: server.called)
+    assert server.called == [(signal.SIGINT, True)]
+    signals.uninstall()
+
+
+async def test_who_is_interrupted_a_third_time_stops_at_once(server: Server, running: None) -> None:
+    drain, cuts = Drain(), list[str]()
+    signals = install_threaded(drain, cut=lambda: cuts.append("cut"))
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: drain.begun)
+    os.kill(os.getpid(), signal.SIGINT)
+    await until(lambda: cuts)
+    assert server.called == []
+    os.kill(os.getpid(), signal.SIGINT)
+    assert server.called == [(signal.SIGINT, True)]
+    loop_thread.loop.call_soon_threadsafe(drain.end.set)
+    loop_thread.run(asyncio.sleep(0.01))
+    assert (len(server.called), cuts) == (1, ["cut"])
+    signals.uninstall()
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+async def test_what_a_parent_passes_on_is_no_second_signal(server: Server, running: None, first: int) -> None:
+    signal.signal(signal.SIGQUIT, server.handle)
+    drain, cuts = Drain(), list[str]()
+    signals = install_threaded(drain, cut=lambda: cuts.append("cut"))
+    os.kill(os.getpid(), first)
+    await until(lambda: drain.begun)
+    passed_on = signal.SIGQUIT if first == signal.SIGINT else signal.SIGTERM
+    os.kill(os.getpid(), passed_on)
+    assert server.called == []
+    loop_thread.loop.call_soon_threadsafe(drain.end.set)
+    await until(lambda: server.called)
+    assert (server.called, cuts) == ([(first, True)], [])
+    signals.uninstall()
+
+
+async def test_both_interrupts_of_a_terminal_come_twice(server: Server, running: None) -> None:
+    signal.signal(signal.SIGQUIT, server.handle)
+    drain, cuts = Drain(), list[str]()
+    signals = install_threaded(drain, cut=lambda: cuts.append("cut"))
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGQUIT)
+    await until(lambda: cuts)
+    assert (server.called, cuts) == ([], ["cut"])
+    loop_thread.loop.call_soon_threadsafe(drain.end.set)
+    await until(lambda: server.called)
+    assert server.called == [(signal.SIGINT, True)]
+    signals.uninstall()
+
+
+async def test_a_further_sigterm_is_the_servers_and_cuts_nothing_short(server: Server, running: None) -> None:
+    drain, cuts = Drain(), list[str]()
+    signals = install_threaded(drain, cut=lambda: cuts.append("cut"))
+    for _ in range(3):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert server.called == [(signal.SIGTERM, True)]
+    loop_thread.loop.call_soon_threadsafe(drain.end.set)
+    loop_thread.run(asyncio.sleep(0.01))
+    # It has been told.
+    assert (len(server.called), cuts) == (1, [])
+    signals.uninstall()
+
+
+async def test_a_child_that_is_forked_during_the_drain_has_the_signal_at_once(
+    server: Server, running: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drain = Drain()
+    signals = install_threaded(drain, cut=drain.end.set)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(lambda: drain.begun)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: -1)
+        signals._on_signal(signal.SIGINT, None)
+    assert server.called == [(signal.SIGINT, False)]
     signals.uninstall()

@@ -14,6 +14,7 @@ from tests.core.peer import PATIENCE, V1, hub_of
 from tests.core.wires import LARGE, Client, Wire
 from wsproto_core import ActionContext, Audience, ConnectionInfo, Denial, Event, Hub, Limits, Problem, Registry, room
 from wsproto_core.blocking import LoopThread
+from wsproto_core.errors import UnserializableEventError
 from wsproto_core.middleware import Next
 from wsproto_core.testing import captured
 from wsproto_core.threaded import ThreadedSession, _run_to_end
@@ -402,6 +403,25 @@ def test_a_room_does_not_wait_for_one_who_does_not_read(threads: Threads, regist
     assert hub.stats().counters["slow_consumers"] == 1
 
 
+def test_an_event_that_the_codec_of_a_receiver_cannot_carry_does_not_reach_it(
+    threads: Threads, registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing:
+        def encode(self, text: str) -> str:
+            raise UnserializableEventError("not in this codec")
+
+    hub = hub_of(registry)
+    peer, other = threads.connect(hub, rooms=["lobby"]), threads.connect(hub, rooms=["lobby"])
+    with monkeypatch.context() as patched:
+        patched.setattr(peer.session, "_codec", Refusing())
+        hub.emit_sync(Said(text="1"), to=room("lobby"))
+    hub.emit_sync(Said(text="2"), to=room("lobby"))
+    assert [other.client.read()["payload"]["text"] for _ in range(2)] == ["1", "2"]
+    only = peer.client.read()
+    assert (only["payload"]["text"], only["seq"]) == ("2", 1)
+    assert "does not reach connection" in caplog.text
+
+
 def test_observers_see_answers_from_the_thread_and_from_the_loop(threads: Threads, registry: Registry) -> None:
     hub = hub_of(registry)
     peer = threads.connect(hub)
@@ -439,6 +459,98 @@ def test_a_handler_that_blocks_is_ended_at_its_time_and_the_next_message_waits_f
     peer.ask_until_here()
 
 
+def test_an_action_that_blocks_may_have_a_time_limit_of_its_own(threads: Threads, gate: threading.Event) -> None:
+    registry = Registry()
+
+    @registry.action("block", timeout=0.2)
+    def block() -> None:
+        gate.wait(PATIENCE)
+
+    peer = threads.connect(hub_of(registry, limits=Limits(action_timeout=None)))
+    assert peer.client.ask("block")["code"] == "action_timeout"
+
+
+def test_a_call_that_ends_in_its_thread_while_it_is_stopped_has_one_end(
+    threads: Threads, registry: Registry, gate: threading.Event
+) -> None:
+    peer = threads.connect(hub_of(registry), V1)
+    blocked = peer.client.send("block")
+    wait_until(lambda: threads.on_loop(lambda: peer.session._stand_in) is not None)
+
+    def stop_and_let_end() -> None:
+        call = peer.session._current
+        assert call is not None
+        peer.session._stop(call, "cancelled")
+        # The loop does not get to telling the end: the thread is first.
+        gate.set()
+        wait_until(lambda: call.ended)
+
+    threads.on_loop(stop_and_let_end)
+    assert peer.client.read()["event"] == "where"
+    end = peer.client.read()
+    assert (end["req_id"], end["code"]) == (blocked, "cancelled")
+    assert peer.client.ask("plain")["event"] == "where"
+
+
+def test_what_runs_beside_can_be_cancelled_from_the_thread(threads: Threads, registry: Registry) -> None:
+    begun = threading.Event()
+
+    @registry.action("beside", concurrency=2)
+    async def beside() -> None:
+        begun.set()
+        await asyncio.sleep(PATIENCE)
+
+    peer = threads.connect(hub_of(registry), V1)
+    running = peer.client.send("beside")
+    assert begun.wait(PATIENCE)
+    ends = {peer.client.ask("plain")["event"], peer.client.read()["event"]}
+    assert ends == {"where", "ws.complete"}
+    wait_until(lambda: peer.session._mine)
+    cancel = peer.client.send("ws.cancel", {"req_id": running})
+    told = {end["req_id"]: end.get("code") or end["event"] for end in (peer.client.read(), peer.client.read())}
+    assert told == {running: "cancelled", cancel: "ws.complete"}
+
+
+def test_a_message_that_cannot_be_taken_does_not_end_the_connection(
+    threads: Threads, registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(self: ThreadedSession, call: Any) -> None:
+        raise ValueError("of ours")
+
+    peer = threads.connect(hub_of(registry))
+    with monkeypatch.context() as patched:
+        patched.setattr(ThreadedSession, "_receive_call", fail)
+        peer.client.send("coroutine")
+        wait_until(lambda: "could not take a message" in caplog.text)
+    assert peer.client.ask("coroutine")["event"] == "where"
+
+
+def test_a_loop_that_ends_during_a_handler_does_not_hold_the_thread(
+    threads: Threads, registry: Registry, gate: threading.Event
+) -> None:
+    peer = threads.connect(hub_of(registry))
+    peer.client.send("block")
+    wait_until(lambda: threads.on_loop(lambda: peer.session._stand_in) is not None)
+    ended = EndedLoop()
+    own, peer.session._loop = peer.session._loop, ended
+    gate.set()
+    wait_until(lambda: ended.asked)
+    peer.session._loop = own
+    ended.close()
+    peer.client.leave()
+    peer.gone()
+
+
+class EndedLoop(asyncio.BaseEventLoop):
+    """A loop that says it is closed, and notes who asked."""
+
+    asked = False
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        self.asked = True
+        raise RuntimeError("Event loop is closed")
+
+
 def test_without_a_time_limit_it_may_take_as_long_as_it_likes(
     threads: Threads, registry: Registry, gate: threading.Event
 ) -> None:
@@ -469,6 +581,8 @@ def test_pings_are_answered_while_a_handler_blocks(threads: Threads, registry: R
     peer.client.write("ping")
     assert peer.client.line() == "pong"
     peer.client.send("block")
+    # First to the connection's own thread, then to the loop, which reads in its place.
+    wait_until(lambda: threads.on_loop(lambda: peer.session._stand_in) is not None)
     peer.client.write("ping")
     assert peer.client.line() == "pong"
     gate.set()
@@ -566,6 +680,8 @@ def test_the_drain_waits_for_a_handler_in_a_thread_and_takes_no_more(
     assert idle.client.line() == "close 1012 The server restarts."
     idle.client.write("bye 1012")
     late = peer.client.send("plain")
+    # What nobody has read when the running action ends is told by the close frame alone.
+    wait_until(lambda: threads.on_loop(lambda: bool(peer.session._inbox)))
     gate.set()
     assert peer.client.read()["req_id"] == blocked
     problem = peer.client.read()
@@ -598,6 +714,24 @@ def test_a_client_that_does_not_even_read_is_dropped(
     peer = threads.connect(hub, rooms=["lobby"])
     peer.ask_until_here()
     hub.emit_sync(Said(text=LARGE), to=room("lobby"))
+    peer.session.close_threadsafe(1000, "bye")
+    peer.gone()
+    assert peer.wire.dropped
+
+
+def test_a_thread_that_waits_for_its_client_to_read_is_let_go(
+    threads: Threads, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproto_core.threaded._CLOSE_SECONDS", 0.05)
+
+    @registry.action("large")
+    def large() -> Said:
+        return Said(text=LARGE)
+
+    # The thread would wait for longer than the test does.
+    peer = threads.connect(hub_of(registry, limits=Limits(send_timeout=10 * PATIENCE)))
+    peer.client.send("large")
+    wait_until(lambda: peer.wire.waiting)
     peer.session.close_threadsafe(1000, "bye")
     peer.gone()
     assert peer.wire.dropped
@@ -640,7 +774,7 @@ def test_the_loop_that_ends_first_lets_the_thread_go(threads: Threads, registry:
     own, peer.session._loop = peer.session._loop, closed_loop
     try:
         with pytest.raises(ConnectionError, match="loop has ended"):
-            peer.session._offer("x", 1)
+            peer.session._offer("x")
     finally:
         peer.session._loop = own
 

@@ -10,7 +10,7 @@ import pytest
 from tests.core.peer import until
 from tests.core.wires import LARGE, Wire
 from wsproto_core.limits import Limits
-from wsproto_core.threaded_outbox import Closing, ThreadedOutbox
+from wsproto_core.threaded_outbox import Closing, Frame, ThreadedOutbox
 
 
 class Owner:
@@ -227,6 +227,25 @@ async def test_what_becomes_due_during_a_write_is_written_after_it(make: Callabl
     assert await box.lines(2) == [LARGE, "pong"]
 
 
+async def test_what_becomes_due_while_a_frame_is_written_is_not_left_behind(
+    make: Callable[..., Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = make()
+    write = box.wire.write
+
+    def write_and_be_pinged(frame: Frame | None) -> bool:
+        done = write(frame)
+        if frame == "one":
+            box.wire.control.append("pong")
+            box.outbox.nudge()
+        return done
+
+    monkeypatch.setattr(box.wire, "write", write_and_be_pinged)
+    assert box.outbox.push("one")
+    assert await box.lines(2) == ["one", "pong"]
+    assert not box.outbox.writing
+
+
 async def test_flushing_waits_until_all_is_written(make: Callable[..., Box]) -> None:
     box = make()
     await box.outbox.flushed()
@@ -299,9 +318,11 @@ async def test_a_socket_that_is_let_go_is_not_written_to_any_more(make: Callable
     box = make()
     box.outbox.push(LARGE)
     await asyncio.sleep(0)
-    releasing = asyncio.create_task(asyncio.to_thread(box.outbox.released))
+    releasing = [asyncio.create_task(asyncio.to_thread(box.outbox.released)) for _ in range(2)]
+    await until(lambda: box.outbox._idle)
+    assert box.outbox._pen_to_come() is box.outbox._idle
     box.outbox.release()
-    await releasing
+    await asyncio.gather(*releasing)
     assert not box.outbox.writing
 
 
@@ -311,9 +332,12 @@ async def test_who_was_about_to_write_a_socket_that_is_let_go_does_not(make: Cal
         with box.outbox.lock:
             box.outbox.place("held")
         box.outbox.release()
+        releasing = asyncio.create_task(asyncio.to_thread(box.outbox.released))
+        await until(lambda box=box: box.outbox._idle)
         assert box.outbox.writing
         put_off(box.outbox)
         assert not box.outbox.writing
+        await releasing
 
 
 async def test_without_a_loop_the_rest_cannot_be_written(make: Callable[..., Box]) -> None:

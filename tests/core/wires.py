@@ -24,6 +24,7 @@ class Wire:
         self.close_code = 1006
         self.close_reason = ""
         self.dropped = 0
+        self.waiting = False  # whether somebody waits to write
         self.control: list[str] = []
         self.error: Exception | None = None
         self._rest = b""
@@ -77,7 +78,14 @@ class Wire:
         return True
 
     def wait_writable(self, timeout: float | None) -> bool:
-        return bool(select.select([], [self.sock], [], timeout)[1])
+        # Of a pair of sockets `select` says nothing once one end is shut down; `poll` always tells the end.
+        poll = select.poll()
+        poll.register(self.sock, select.POLLOUT)
+        self.waiting = True
+        try:
+            return bool(poll.poll(None if timeout is None else timeout * 1000))
+        finally:
+            self.waiting = False
 
     def fileno(self) -> int:
         return self.sock.fileno()

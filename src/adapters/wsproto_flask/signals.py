@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Final
 from weakref import WeakSet
 
+from wsproto_core.closing import CloseCode
 from wsproto_core.hub import Hub
 from wsproto_core.signals import LoopThreadDrainSignals
 
@@ -37,7 +38,7 @@ def post_worker_init(worker: Any) -> None:
 
 def _install() -> None:
     if not any(signals.is_installed() for signals in _installed):
-        signals = LoopThreadDrainSignals.install(_drain, _has_connections)
+        signals = LoopThreadDrainSignals.install(_drain, _has_connections, _cut)
         if signals is not None:
             _installed[:] = [signals]
 
@@ -50,3 +51,9 @@ def _has_connections() -> bool:
 
 async def _drain() -> None:
     await asyncio.gather(*(hub.drain() for hub in list(_hubs)))
+
+
+def _cut() -> None:
+    for hub in _hubs:
+        for session in list(hub.connections.values()):
+            session.close_threadsafe(CloseCode.SERVICE_RESTART, "The server restarts.")

@@ -49,7 +49,7 @@ class Stream(Protocol):
         ...
 
     def drop(self) -> None:
-        """End the connection; a reader that waits is let go."""
+        """End the connection; who waits to read or to write is let go."""
         ...
 
 
