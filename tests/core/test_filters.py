@@ -14,7 +14,7 @@ def trie_of(*names: str) -> FilterTrie[str]:
 
 def matches(name: str, topic: str) -> bool:
     """MQTT 5 section 4.7, word for word, on lists of levels."""
-    if topic.startswith("$") and name[0] in "+#":
+    if topic.startswith("$") and name.startswith(("+", "#")):
         return False
     wanted, levels = name.split("/"), topic.split("/")
     if wanted[-1] == "#":

@@ -808,3 +808,48 @@ def wait_until(condition: Callable[[], object]) -> None:
             return
         deadline.wait(0.002)
     raise AssertionError("it never was")
+
+
+def test_who_sends_too_much_is_told_in_whatever_thread(threads: Threads, registry: Registry) -> None:
+    hub = hub_of(registry, limits=Limits(rate=(0.001, 5)))
+    peer = threads.connect(hub)
+    refused = 0
+    while refused < 3:
+        refused += peer.client.ask("plain").get("code") == "rate_limited"
+    peer.client.write("no message")
+    assert peer.client.read()["code"] == "rate_limited"
+    assert hub.stats().counters == {"rate_limited": 4}
+
+
+def test_a_client_whose_handler_blocks_is_not_silent(
+    threads: Threads, registry: Registry, gate: threading.Event
+) -> None:
+    hub = hub_of(registry, limits=Limits(idle_timeout=0.1))
+    peer = threads.connect(hub)
+    peer.ask_until_here()
+    peer.client.send("block")
+    with pytest.raises(TimeoutError):
+        peer.client.sock.settimeout(0.4)
+        peer.client.line()
+    assert peer.session.is_busy
+    assert threads.on_loop(lambda: peer.session.is_open)
+    gate.set()
+    peer.client = Client(peer.client.sock)
+    assert peer.client.read()["event"] == "where"
+    assert peer.client.line().startswith("close 3008 ")
+
+
+def test_what_a_slow_client_never_gets_is_counted_and_shows_in_the_numbers(
+    threads: Threads, registry: Registry
+) -> None:
+    hub = hub_of(registry, limits=Limits(slow_consumer="drop_oldest", outbox_messages=2, send_timeout=None))
+    peer = threads.connect(hub, rooms=["lobby"])
+    peer.ask_until_here()
+    before = peer.session._seq
+    hub.emit_sync(Said(text=LARGE), to=room("lobby"))
+    for number in range(9):
+        hub.emit_sync(Said(text=f"{number}"), to=room("lobby"))
+    received = [peer.client.read() for _ in range(3)]
+    assert [each["payload"]["text"] for each in received[1:]] == ["7", "8"]
+    assert [each["seq"] - before for each in received] == [1, 9, 10]
+    assert hub.stats().counters == {"lost_events": 7}

@@ -19,11 +19,15 @@ class Owner:
     def __init__(self) -> None:
         self.slow: list[str] = []
         self.failed: list[Exception] = []
+        self.lost = 0
         self.thread: threading.Thread | None = None
 
     def on_slow_consumer(self, why: str) -> None:
         self.slow.append(why)
         self.thread = threading.current_thread()
+
+    def on_lost(self, events: int) -> None:
+        self.lost += events
 
     def on_write_failed(self, error: Exception) -> None:
         self.failed.append(error)
@@ -347,3 +351,11 @@ async def test_without_a_loop_the_rest_cannot_be_written(make: Callable[..., Box
     outbox = ThreadedOutbox(box.wire, Limits(), box.owner, loop)
     assert not outbox.push(LARGE)
     assert box.wire.dropped
+
+
+async def test_what_is_lost_for_newer_events_is_told(make: Callable[..., Box]) -> None:
+    box = make(slow_consumer="conflate")
+    with box.pen():
+        assert [box.outbox.push(f"{key}{number}", key) for number in range(3) for key in "ab"] == [True] * 6
+    assert await box.lines(3) == ["held", "a2", "b2"]
+    assert box.owner.lost == 4
