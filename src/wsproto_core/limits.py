@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from wsproto_core.errors import ConfigurationError
 
@@ -72,7 +72,7 @@ class Limits:
                     )
                 continue
             if each.name == "rate":
-                _check_rate(value)
+                object.__setattr__(self, "rate", _checked_rate(value))
                 continue
             optional = "None" in str(each.type)
             if value is None and optional:
@@ -80,16 +80,19 @@ class Limits:
             _check_number(each.name, value, whole="int" in str(each.type), optional=optional)
 
 
-def _check_rate(value: object) -> None:
+def _checked_rate(value: Any) -> float | tuple[float, int] | None:
     if value is None:
-        return
-    per_second, burst = value if isinstance(value, tuple) and len(value) == 2 else (value, 1)
+        return None
+    # A list is what a pair becomes in JSON.
+    is_pair = isinstance(value, (tuple, list)) and len(value) == 2
+    per_second, burst = value if is_pair else (value, 1)
     for number, kind in ((per_second, (int, float)), (burst, int)):
         if isinstance(number, bool) or not isinstance(number, kind) or not 0 < number < math.inf:
             raise ConfigurationError(
                 "Limits.rate is a number of messages per second above 0, or a pair of that and of a whole number of "
                 f"messages that may come at once, as in rate=(10, 20), not {value!r}; None switches it off."
             )
+    return (per_second, burst) if is_pair else per_second
 
 
 def _check_number(name: str, value: object, *, whole: bool, optional: bool) -> None:

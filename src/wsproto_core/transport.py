@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, cast
 
-__all__ = ["ConnectionInfo", "Headers", "SupportsTrySend", "Surroundings", "TokenSource", "Transport"]
+__all__ = ["ConnectionInfo", "Headers", "SupportsPings", "SupportsTrySend", "Surroundings", "TokenSource", "Transport"]
 
 TokenSource = Literal["bearer", "basic", "subprotocol", "ticket", "message"]
 
@@ -113,6 +113,17 @@ class Transport(Protocol):
     async def close(self, code: int, reason: str) -> None:
         """Begin or complete the closing handshake."""
         ...
+
+
+class SupportsPings(Protocol):
+    """A transport of a host that looks after the connection with pings of the WebSocket protocol.
+
+    Attributes:
+        pings: whether it does so for this connection; where not, a client that opted in is told to speak
+            (see ``Limits.heartbeat_interval``).
+    """
+
+    pings: bool
 
 
 class SupportsTrySend(Protocol):

@@ -196,3 +196,11 @@ async def test_over_tls_any_thread_may_write(serve_text: ServeText, certificate:
         await (await client.websocket.ping())
         assert await other.is_served()
     assert "Traceback" not in server.log
+
+
+async def test_it_warns_once_when_nobody_would_find_who_vanished(serve_text: ServeText) -> None:
+    server = serve_text(f"{CONFIGURED}\napp.config['SOCK_SERVER_OPTIONS'] = {{'ping_interval': None}}", *GUNICORN)
+    for _ in range(2):
+        async with server.connect() as client:
+            assert await client.is_served()
+    assert server.log.count("Limits(idle_timeout=…)") == 1

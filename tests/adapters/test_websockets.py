@@ -19,6 +19,7 @@ from websockets.frames import Frame, Opcode
 from tests.adapters.talking import Client, eventually
 from wsproto_asgi import WebSocketApp
 from wsproto_core import ActionContext, ConfigurationError, Event, HostError, Hub, Limits, Registry, Settings, room
+from wsproto_core.codec import V1_JSON
 from wsproto_core.testing import captured
 from wsproto_websockets import Server, basic_auth, serve, unix_serve
 
@@ -301,3 +302,24 @@ def test_the_older_basic_auth_is_refused_with_the_way_out() -> None:
             older()
     with pytest.raises(ConfigurationError, match="path of a socket"):
         unix_serve(lambda websocket: None)  # type: ignore[arg-type]
+
+
+async def test_the_heartbeat_is_the_interval_of_the_pings() -> None:
+    limits = Limits(heartbeat_interval=0.05)
+    async with local(limits=limits) as server, connected(server, subprotocols=[V1_JSON]) as client:
+        ready = await client.receive()
+        assert ready["payload"]["ping_interval"] == 0.05
+        assert [each.ping_interval for each in server] == [0.05]
+        # A client that says nothing but answers pings is there; it would be closed after three intervals.
+        await eventually(lambda: all(each.latency > 0 for each in server))
+        await asyncio.sleep(0.3)
+        assert await client.is_served()
+    async with local(limits=limits, ping_interval=7) as server, connected(server):
+        assert [each.ping_interval for each in server] == [7]
+
+
+async def test_it_warns_when_nobody_would_find_who_vanished(caplog: pytest.LogCaptureFixture) -> None:
+    async with local(ping_interval=None, limits=Limits(idle_timeout=60)), local():
+        assert "vanish" not in caplog.text
+    async with local(ping_interval=None):
+        assert "leave ping_interval on, or set Limits(idle_timeout=…)" in caplog.text

@@ -81,6 +81,12 @@ def test_a_limit_that_makes_no_sense_is_refused_with_its_name(name: str, value: 
         Limits(**{name: value})
 
 
+def test_a_rate_is_a_number_or_a_pair() -> None:
+    assert Limits(rate=5).rate == 5
+    assert Limits(rate=(0.5, 20)).rate == (0.5, 20)
+    assert Limits(rate=[10, 20]).rate == (10, 20)  # type: ignore[arg-type]
+
+
 def test_limits_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Limits().inbox = 5

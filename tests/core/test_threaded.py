@@ -828,8 +828,8 @@ def test_a_client_whose_handler_blocks_is_not_silent(
     peer = threads.connect(hub)
     peer.ask_until_here()
     peer.client.send("block")
+    peer.client.sock.settimeout(0.4)
     with pytest.raises(TimeoutError):
-        peer.client.sock.settimeout(0.4)
         peer.client.line()
     assert peer.session.is_busy
     assert threads.on_loop(lambda: peer.session.is_open)

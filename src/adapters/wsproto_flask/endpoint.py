@@ -32,7 +32,8 @@ __all__ = ["handle_websocket"]
 
 log = logging.getLogger("wsproto_core.flask")
 
-_PING_INTERVAL = 25.0  # seconds, unless flask-sock was told otherwise
+_PING_INTERVAL = 25.0  # seconds, unless flask-sock or the limits were told otherwise
+_WARNED = "wsproto_flask_warned"
 
 
 def handle_websocket(
@@ -80,7 +81,7 @@ def handle_websocket(
     else:
         admission.subprotocol = websocket.subprotocol
         admission.codec = find_codec(websocket.subprotocol) or PLAIN
-        _serve(hub, lent, transport, admission, _ping_interval(app), app)
+        _serve(hub, lent, transport, admission, _ping_interval(app, hub), app)
     transport.linger()
     websocket.connected = False
     # A code of the application's own is none of the library's enumeration.
@@ -105,6 +106,7 @@ def _admit(hub: Hub, lent: LentSocket, info: ConnectionInfo, **asked: Any) -> Ad
 def _serve(
     hub: Hub, lent: LentSocket, transport: FrameTransport, admission: Admission, ping: float | None, app: Flask
 ) -> None:
+    transport.pings = bool(ping)
     surroundings = Surroundings(around=app.app_context, context=contextvars.copy_context())
 
     async def begin() -> tuple[ThreadedSession, Heartbeat | None]:
@@ -150,6 +152,14 @@ def _transport_of(websocket: Server, lent: LentSocket, info: ConnectionInfo, hub
     )
 
 
-def _ping_interval(app: Flask) -> float | None:
-    interval: float | None = app.config.get("SOCK_SERVER_OPTIONS", {}).get("ping_interval", _PING_INTERVAL)
+def _ping_interval(app: Flask, hub: Hub) -> float | None:
+    """Return how many seconds lie between two pings: what flask-sock was told, else our limit, else a default."""
+    default = hub.limits.heartbeat_interval or _PING_INTERVAL
+    interval: float | None = app.config.get("SOCK_SERVER_OPTIONS", {}).get("ping_interval", default)
+    if not interval and hub.limits.idle_timeout is None and not app.extensions.get(_WARNED):
+        app.extensions[_WARNED] = True
+        log.warning(
+            "clients that vanish without a word are never found: leave SOCK_SERVER_OPTIONS['ping_interval'] on, or set "
+            "Limits(idle_timeout=…)"
+        )
     return interval

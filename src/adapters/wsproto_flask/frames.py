@@ -55,6 +55,7 @@ class FrameTransport:
     Attributes:
         close_code, close_reason: how the connection ended, once `receive` has said that it did.
         alive: set whenever something comes.
+        pings: whether somebody asks with pings; see `SupportsPings`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class FrameTransport:
         self.close_code = int(CloseCode.ABNORMAL)
         self.close_reason = ""
         self.alive = True
+        self.pings = False
         self._stream = stream
         self._connection = connection
         self._compressed = compressed

@@ -24,10 +24,11 @@ class WebSocketsTransport:
         connection: the library's.
     """
 
-    __slots__ = ("_closing", "_connection", "_protocol", "info")
+    __slots__ = ("_closing", "_connection", "_protocol", "info", "pings")
 
     def __init__(self, info: ConnectionInfo, connection: ServerConnection) -> None:
         self.info = info
+        self.pings = connection.ping_interval is not None
         self._connection = connection
         self._protocol = connection.protocol
         self._closing: asyncio.Task[None] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Unpack
@@ -21,6 +22,8 @@ from wsproto_websockets.server import Server
 
 __all__ = ["serve", "unix_serve"]
 
+log = logging.getLogger("wsproto_core.websockets")
+
 _CLOSE_TIMEOUT: Final = 5.0  # seconds; as long as the other hosts wait for the answer to a close frame
 
 
@@ -35,7 +38,8 @@ def serve(
     """Make a WebSocket server, which ``async with`` or ``await`` starts.
 
     The options that are no settings go on to ``websockets.asyncio.server.serve``. With us ``max_size`` is
-    ``Limits.max_message_bytes`` by default and ``close_timeout`` 5 seconds; ``origins`` takes the place of
+    ``Limits.max_message_bytes`` by default, ``ping_interval`` ``Limits.heartbeat_interval`` where that is set, and
+    ``close_timeout`` 5 seconds; ``origins`` takes the place of
     ``allowed_origins`` unless that is given too; a subprotocol of protocol section 5 comes before those of
     ``subprotocols`` and ``select_subprotocol``; the user name that ``process_request=basic_auth(...)`` finds is the
     user id, so that ``authenticate`` is not asked.
@@ -107,6 +111,12 @@ def _server(path: str | None, hub: Hub | None, options: Mapping[str, Any], addre
     )
     rest.setdefault("max_size", used.limits.max_message_bytes)
     rest.setdefault("close_timeout", _CLOSE_TIMEOUT)
+    if used.limits.heartbeat_interval is not None:
+        rest.setdefault("ping_interval", used.limits.heartbeat_interval)
+    if rest.get("ping_interval", ...) is None and used.limits.idle_timeout is None:
+        log.warning(
+            "clients that vanish without a word are never found: leave ping_interval on, or set Limits(idle_timeout=…)"
+        )
     rest["create_connection"] = connection_class(rest.get("create_connection"))
 
     def start(handler: Callable[[ServerConnection], Awaitable[None]]) -> library.Server:
