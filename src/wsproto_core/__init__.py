@@ -48,6 +48,7 @@ from wsproto_core.registry import (
 from wsproto_core.security import ANY_ORIGIN, AUTHENTICATE_LATER, NOT_GIVEN, SAME_ORIGIN, Identity
 from wsproto_core.session import Session
 from wsproto_core.settings import HubOptions, Settings
+from wsproto_core.tickets import Tickets, TicketStore
 from wsproto_core.transport import ConnectionInfo, Headers, Transport
 from wsproto_core.typed_topics import Topic
 
@@ -96,6 +97,8 @@ __all__ = [
     "Session",
     "Settings",
     "Stats",
+    "TicketStore",
+    "Tickets",
     "Topic",
     "TopicDefinitionError",
     "TopicFilter",

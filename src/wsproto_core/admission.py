@@ -6,23 +6,27 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from wsproto_core.closing import CloseCode
 from wsproto_core.codec import PLAIN, Codec, choose_subprotocol, find_codec
 from wsproto_core.ids import new_connection_id
 from wsproto_core.index import Index
+from wsproto_core.origins import OriginPolicy
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection, user
-from wsproto_core.security import NOT_GIVEN, Identity, OriginPolicy, as_identity
+from wsproto_core.security import NOT_GIVEN, Identity, as_identity
+from wsproto_core.security_log import SecurityLog
 from wsproto_core.settings import Settings
 from wsproto_core.transport import ConnectionInfo
 
 __all__ = ["Admission", "Denial", "Gate", "close_code_of"]
 
 log = logging.getLogger("wsproto_core.admission")
-security_log = logging.getLogger("wsproto_core.security")
+# Names that others give to tokens in the query string.
+_TOKEN_PARAMETERS: Final = frozenset({"access_token", "auth_token", "bearer", "id_token", "jwt", "token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +73,20 @@ class Gate:
     Args:
         settings: of the hub.
         index: who is in.
-        count: counts a refusal.
+        security: writes down a refusal.
+        count: counts it.
 
     Attributes:
         closed: set when nobody comes in any more.
     """
 
-    def __init__(self, settings: Settings, index: Index, count: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, index: Index, security: SecurityLog, count: Callable[[str], None]) -> None:
         self.closed = False
         self._settings = settings
         self._index = index
+        self._security = security
         self._count = count
-        self._origins = OriginPolicy(settings.allowed_origins)
+        self._origins = OriginPolicy(settings.allowed_origins, required=settings.require_origin)
         self._lock = threading.Lock()
         self._reserved: dict[str, Admission] = {}
 
@@ -97,9 +103,13 @@ class Gate:
         denial = self.look(info)
         if denial is not None:
             return denial
+        info = self._with_query_credential(info)
         try:
             identity = await self._identify(info, user_id)
+            if identity is not None:
+                identity.check_current(self._settings.limits.credential_grace or 0.0)
         except Problem as refusal:
+            self._security.handshake("credential", info, "connection refused: %s", refusal.code)
             return self._deny(info, refusal)
         chosen = choose_subprotocol(info.subprotocols, find_codec)
         admission = Admission(
@@ -115,7 +125,10 @@ class Gate:
             problem = self._full(admission)
             if problem is None:
                 self._reserved[admission.connection_id] = admission
-        return admission if problem is None else self._deny(info, problem)
+        if problem is None:
+            return admission
+        self._security.handshake("limit", info, "connection refused: %s", problem.detail)
+        return self._deny(info, problem)
 
     def look(self, info: ConnectionInfo) -> Denial | None:
         """Refuse at first sight whom nothing lets in: anybody during the drain, and pages of foreign origins."""
@@ -123,6 +136,9 @@ class Gate:
             return self._deny(info, Problem("The server is going away.", code="unavailable"))
         if not self._origins.allows(info):
             return self._deny_origin(info)
+        named = {name for name, _ in parse_qsl(info.query, keep_blank_values=True)} if info.query else frozenset[str]()
+        if not named.isdisjoint(_TOKEN_PARAMETERS - {self._settings.query_token}):
+            return self._deny_query_token(info)
         return None
 
     def release(self, admission: Admission) -> None:
@@ -135,6 +151,11 @@ class Gate:
     async def _identify(self, info: ConnectionInfo, user_id: object) -> Identity | None:
         if user_id is not NOT_GIVEN:
             return as_identity(user_id)
+        if info.source == "ticket" and self._settings.tickets is not None:
+            identity = await self._settings.tickets.redeem(info.token or "")
+            if identity is None:
+                raise Problem("The ticket is not valid, or not any more; get a new one.", code="unauthenticated")
+            return identity
         if self._settings.authenticate is None:
             return Identity()
         found = self._settings.authenticate(info)
@@ -163,16 +184,37 @@ class Gate:
         return Problem("You have as many connections as you may.", code="rate_limited")
 
     def _deny_origin(self, info: ConnectionInfo) -> Denial:
-        origin = info.headers.get("origin")
-        security_log.warning(
-            "origin refused: %r on %s; expected %s. Allow it with allowed_origins=[…].",
-            origin,
-            info.path,
+        self._security.handshake(
+            "origin",
+            info,
+            "origin refused: %r; expected %s. Allow it with allowed_origins=[…].",
+            info.headers.get("origin"),
             self._origins.describe(info),
-            extra={"reason": "origin", "origin": origin, "peer": info.peer},
         )
         problem = Problem("Pages of this origin may not connect here.", code="forbidden")
         return self._deny(info, problem, CloseCode.POLICY_VIOLATION)
+
+    def _deny_query_token(self, info: ConnectionInfo) -> Denial:
+        self._security.handshake(
+            "query_token", info, "connection refused: a token in the query string. Allow it with query_token='…'."
+        )
+        how = "Authorization, the subprotocols 'access-token' and TOKEN, or the message 'ws.authenticate'"
+        problem = Problem(
+            f"A token must not be in the URL, where it is logged; send it as {how}.", code="unauthenticated"
+        )
+        return self._deny(info, problem)
+
+    def _with_query_credential(self, info: ConnectionInfo) -> ConnectionInfo:
+        """Return what a connection told about itself, with the ticket or the token from its URL, if it may be there."""
+        parameter = self._settings.query_token
+        if info.token is not None or not info.query or (self._settings.tickets is None and parameter is None):
+            return info
+        named = dict(parse_qsl(info.query))
+        if self._settings.tickets is not None and "ticket" in named:
+            return replace(info, token=named["ticket"], source="ticket")
+        if parameter is not None and parameter in named:
+            return replace(info, token=named[parameter], source="query")
+        return info
 
     def _deny(self, info: ConnectionInfo, problem: Problem, close_code: int | None = None) -> Denial:
         self._count("refused")

@@ -292,6 +292,7 @@ class Dispatcher:
         else:
             allowed = session.scopes.issuperset(requires)
         if not allowed:
+            self._hub.security.message("forbidden", session, "action %r refused", action.name)
             if session.user_id is None:
                 raise Problem(f"The action '{action.name}' needs a user.", code="unauthenticated")
             raise Problem(f"You may not use the action '{action.name}'.", code="forbidden")

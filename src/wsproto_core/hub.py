@@ -42,6 +42,7 @@ from wsproto_core.publisher import Publisher
 from wsproto_core.recipients import Audience, SupportsAudience, connection, room
 from wsproto_core.registry import Router, default_registry
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
+from wsproto_core.security_log import SecurityLog
 from wsproto_core.session import Session
 from wsproto_core.settings import Settings
 from wsproto_core.signals import DrainSignals
@@ -99,7 +100,8 @@ class Hub:
         self.decoder = Decoder(self.registry, BUILTIN_ACTIONS, require_ids=self.settings.require_ids)
         self.dispatcher = Dispatcher(self)
         self._index = Index()
-        self.gate = Gate(self.settings, self._index, self.count)
+        self.security = SecurityLog()
+        self.gate = Gate(self.settings, self._index, self.security, self.count)
         backplane = backplane_from(self.settings.backplane)
         self._publisher = Publisher(backplane, self.id, self._index.has, self.count) if backplane is not None else None
         self.memberships = Memberships(self.settings, self._index, self._publisher)
@@ -462,11 +464,16 @@ class Hub:
         if session is None or authenticate is None:
             raise Problem("This server does not authenticate by message.", code="unauthenticated")
         info = replace(session.info, token=token, source="message")
-        identity = as_identity(await _result(authenticate(info)))
-        if identity is None or identity.user_id is None:
-            raise Problem("The token is not valid.", code="unauthenticated")
-        if session.user_id is not None and str(identity.user_id) != str(session.user_id):
-            raise Problem("The token belongs to another user.", code="forbidden")
+        try:
+            identity = as_identity(await _result(authenticate(info)))
+            if identity is None or identity.user_id is None:
+                raise Problem("The token is not valid.", code="unauthenticated")
+            identity.check_current(self.limits.credential_grace or 0.0)
+            if session.user_id is not None and str(identity.user_id) != str(session.user_id):
+                raise Problem("The token belongs to another user.", code="forbidden")
+        except Problem as refusal:
+            self.security.message("credential", session, "ws.authenticate refused: %s", refusal.code)
+            raise
         full = self.gate.full_for(identity) if session.user_id is None else None
         if full is not None:
             raise full

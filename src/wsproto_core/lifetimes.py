@@ -69,18 +69,19 @@ class Lifetime:
         """End a connection that has not authenticated by then."""
         self._set_credential(seconds, CloseCode.TIMEOUT, "Not authenticated in time; send ws.authenticate first.")
 
-    def expire_at(self, moment: float | None) -> None:
+    def expire_at(self, moment: float | None, grace: float) -> None:
         """End the connection when its credential does.
 
         Args:
             moment: seconds since the epoch; None when it does not expire.
+            grace: seconds after that.
         """
         if self._credential is not None:
             self._credential.cancel()
             self._credential = None
         if moment is not None:
             reason = "The credential has expired; connect with a new one."
-            self._set_credential(max(0.0, moment - time.time()), CloseCode.UNAUTHORIZED, reason)
+            self._set_credential(max(0.0, moment - time.time() + grace), CloseCode.UNAUTHORIZED, reason)
 
     def stop(self) -> None:
         """Let go of all timers."""

@@ -38,6 +38,8 @@ class Limits:
         max_lifetime: seconds after which any connection is closed with 3008.
         action_timeout: seconds for one action.
         authentication_timeout: seconds until a connection that is to authenticate later must have done so.
+        credential_grace: seconds after the end of a credential until its connection is closed with 3000, in which
+            ``ws.authenticate`` may renew it.
         send_timeout: seconds that one write may wait for the client to read.
         drain_timeout: seconds for running actions and closing handshakes when the server stops.
 
@@ -59,6 +61,7 @@ class Limits:
     max_lifetime: float | None = None
     action_timeout: float | None = 30
     authentication_timeout: float | None = 10
+    credential_grace: float | None = 5
     send_timeout: float | None = 10
     drain_timeout: float | None = 10
 

@@ -103,6 +103,7 @@ class Memberships:
         session = context._session
         typed = self._find(audience)
         if not await self._allows(context, audience, typed, default=False):
+            context.hub.security.message("forbidden", session, "subscription to %r refused", name)
             raise Problem("You may not subscribe to this topic.", code="forbidden")
         own = session.own_subscriptions
         if own is not None and len(own) >= MAX_SUBSCRIPTIONS and name not in own:
@@ -157,6 +158,9 @@ class Memberships:
                 raise Problem("Clients do not subscribe with wildcards here.", code="forbidden")
             if name.count("+") > _MAX_PLUSES:
                 raise Problem(f"A filter has at most {_MAX_PLUSES} of the wildcard +.", code="forbidden")
+            if self._typed.overlaps(name):
+                # Each of them decides for itself who may listen, and cannot be asked about all at once.
+                raise Problem("This filter takes in topics that are subscribed to one by one.", code="forbidden")
         return audience
 
     async def _first_events(

@@ -312,7 +312,7 @@ class Session:
         if identity.state:
             self.state.update(identity.state)
         if self._lifetime is not None or identity.expires_at is not None:
-            self._mortal.expire_at(identity.expires_at)
+            self._mortal.expire_at(identity.expires_at, self.hub.limits.credential_grace or 0.0)
 
     def authenticate_within(self, seconds: float | None) -> None:
         """Close the connection unless it authenticates in time."""

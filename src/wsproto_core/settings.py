@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from wsproto_core.autodiscover import DEFAULT_MODULES, check_names
 from wsproto_core.backplane import Backplane, backplane_from
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.limits import Limits
+from wsproto_core.origins import OriginPolicy
 from wsproto_core.problems import check_problem_type_base_url
 from wsproto_core.recipients import Audience
 from wsproto_core.registry import Router, default_registry
-from wsproto_core.security import SAME_ORIGIN, AllowedOrigins, Authenticate, OriginPolicy
+from wsproto_core.security import SAME_ORIGIN, AllowedOrigins, Authenticate
+from wsproto_core.tickets import Tickets
 
 __all__ = ["HubOptions", "Settings"]
 
@@ -33,7 +35,10 @@ class HubOptions(TypedDict, total=False):
     backplane: str | Backplane
     require_ids: bool
     allowed_origins: AllowedOrigins
+    require_origin: bool
     authenticate: Authenticate | None
+    tickets: Tickets | None
+    query_token: str | None
     authorize_subscribe: AuthorizeSubscribe | None
     client_wildcards: bool
     limits: Limits
@@ -41,6 +46,11 @@ class HubOptions(TypedDict, total=False):
     on_connect: Hook | None
     on_disconnect: Hook | None
     install_signal_handlers: bool
+
+
+_FLAGS: Final = (
+    "autodiscover", "require_ids", "require_origin", "client_wildcards", "allow_broadcast", "install_signal_handlers",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +65,12 @@ class Settings:
         autodiscover_packages: further packages, imported with all their submodules.
         backplane: a URL (``memory://``, ``memory://name``) or an object with the `Backplane` protocol.
         require_ids: whether ``msg_id`` and ``req_id`` must be there (protocol section 2).
-        allowed_origins: which pages may connect: `SAME_ORIGIN`, `ANY_ORIGIN` or a list of origins.
+        allowed_origins: which pages may connect: `SAME_ORIGIN`, `ANY_ORIGIN` or a list of origins; see `OriginPolicy`.
+        require_origin: whether clients that send no Origin, and so are no browsers, are refused.
         authenticate: finds out who connects, when the route has not said so.
+        tickets: takes the one-time tickets that it issued, from ``?ticket=…``; such a connection needs nothing else.
+        query_token: the name of a query parameter that may carry a token. By default there is none, and a URL with a
+            token in it is refused: access logs, proxies and histories keep URLs.
         authorize_subscribe: ``(context, audience) -> bool``: asked for every join, also those of server code, except
             where a typed topic decides itself. Without it, clients may subscribe to nothing else.
         client_wildcards: whether clients may subscribe with ``+`` and ``#``, as far as ``authorize_subscribe`` allows.
@@ -78,7 +92,10 @@ class Settings:
     backplane: str | Backplane = "memory://"
     require_ids: bool = True
     allowed_origins: AllowedOrigins = SAME_ORIGIN
+    require_origin: bool = False
     authenticate: Authenticate | None = None
+    tickets: Tickets | None = None
+    query_token: str | None = None
     authorize_subscribe: AuthorizeSubscribe | None = None
     client_wildcards: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -93,7 +110,7 @@ class Settings:
         elif not isinstance(self.registry, Router):
             raise ConfigurationError(f"registry must be a Registry, not {type(self.registry).__name__}.")
         object.__setattr__(self, "problem_type_base_url", check_problem_type_base_url(self.problem_type_base_url))
-        for name in ("autodiscover", "require_ids", "client_wildcards", "allow_broadcast", "install_signal_handlers"):
+        for name in _FLAGS:
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False, not {value!r}.")
@@ -108,6 +125,10 @@ class Settings:
         if isinstance(self.allowed_origins, Iterable) and not isinstance(self.allowed_origins, str):
             object.__setattr__(self, "allowed_origins", tuple(self.allowed_origins))
         OriginPolicy(self.allowed_origins)
+        if self.tickets is not None and not isinstance(self.tickets, Tickets):
+            raise ConfigurationError(f"tickets must be a Tickets() or None, not {type(self.tickets).__name__}.")
+        if self.query_token is not None and not (isinstance(self.query_token, str) and self.query_token):
+            raise ConfigurationError(f"query_token is the name of a query parameter or None, not {self.query_token!r}.")
         backplane_from(self.backplane)
 
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, cast
 
 __all__ = ["ConnectionInfo", "Headers", "SupportsPings", "SupportsTrySend", "Surroundings", "TokenSource", "Transport"]
 
-TokenSource = Literal["bearer", "basic", "subprotocol", "ticket", "message"]
+TokenSource = Literal["bearer", "basic", "subprotocol", "ticket", "query", "message"]
 
 
 class Headers(Mapping[str, str]):

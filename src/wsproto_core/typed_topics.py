@@ -165,6 +165,22 @@ class TopicTable:
                 return found
         return None
 
+    def overlaps(self, name: str) -> bool:
+        """Say whether a filter could match a topic of any typed one."""
+        wanted = name.split("/")
+        return any(_overlap(shape.split("/"), wanted) for shape in self._registry.topics)
+
+
+def _overlap(shape: list[str], wanted: list[str]) -> bool:
+    if wanted[-1] == "#":
+        wanted = wanted[:-1]
+        if len(shape) < len(wanted):
+            return False
+        shape = shape[: len(wanted)]
+    return len(shape) == len(wanted) and all(
+        one == other or _FIELD in (one, other) for one, other in zip(shape, wanted, strict=True)
+    )
+
 
 def _levels_of(cls: type[Topic], pattern: str) -> tuple[str, ...]:
     """Return the levels of a pattern, each a literal or a field in braces, once they have been checked."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from wsproto_core import (
     Identity,
     Limits,
     Problem,
+    Tickets,
     room,
 )
 from wsproto_core.admission import close_code_of
@@ -247,3 +249,89 @@ async def test_authenticate_may_refuse_with_a_problem(status: int, close_code: i
 async def test_what_is_no_user_id_is_an_error_of_the_host(user_id: Any) -> None:
     with pytest.raises(TypeError, match="user_id must be"):
         await hub_of().admit(INFO, user_id=user_id)
+
+
+# Credentials in the URL
+
+
+@pytest.mark.parametrize(
+    "query", ["token=x", "a=1&access_token=x", "jwt=", "token", "to%6ben=x", "id_token=x&ticket=y"]
+)
+async def test_a_token_in_the_url_is_refused_with_the_ways_that_there_are(
+    query: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = hub_of(authenticate=lambda _: 1)
+    given: list[dict[str, Any]] = [{}, {"user_id": 1}]
+    for options in given:
+        denial = await denied(hub, ConnectionInfo(query=query), **options)
+        assert (denial.problem.code, denial.close_code) == ("unauthenticated", CloseCode.UNAUTHORIZED)
+        assert "the subprotocols 'access-token' and TOKEN" in (denial.problem.detail or "")
+    assert "a token in the query string. Allow it with query_token='…'" in caplog.text
+    assert "=x" not in caplog.text
+
+
+async def test_an_application_may_say_which_parameter_has_its_token() -> None:
+    seen: list[tuple[str | None, str | None]] = []
+
+    def authenticate(info: ConnectionInfo) -> int:
+        seen.append((info.token, info.source))
+        return 1
+
+    hub = hub_of(authenticate=authenticate, query_token="token")
+    await admitted(hub, ConnectionInfo(query="token=a%20b&x=1"))
+    await admitted(hub, ConnectionInfo(query="token=a", token="header", source="bearer"))
+    await admitted(hub, ConnectionInfo(query="x=1"))
+    assert seen == [("a b", "query"), ("header", "bearer"), (None, None)]
+    assert isinstance(await hub.admit(ConnectionInfo(query="jwt=a")), Denial)
+
+
+async def test_a_ticket_lets_in_whom_it_was_issued_to_once() -> None:
+    def authenticate(info: ConnectionInfo) -> int:
+        raise Problem("Who are you?", code="unauthenticated")
+
+    tickets = Tickets()
+    hub = hub_of(authenticate=authenticate, tickets=tickets)
+    ticket = await tickets.issue(Identity(user_id=42, scopes=frozenset({"a"})))
+    info = ConnectionInfo(query=f"ticket={ticket}")
+    admission = await admitted(hub, info)
+    assert admission.identity == Identity(user_id=42, scopes=frozenset({"a"}))
+    assert (admission.info.token, admission.info.source) == (ticket, "ticket")
+    for again in (info, ConnectionInfo(query="ticket=x"), ConnectionInfo(query="ticket=%FF")):
+        denial = await denied(hub, again)
+        assert denial.problem.code == "unauthenticated"
+        assert "ticket is not valid" in (denial.problem.detail or "")
+    assert (await denied(hub, ConnectionInfo(query="ticket="))).problem.detail == "Who are you?"
+    assert (await admitted(hub, ConnectionInfo(query="ticket=x"), user_id=7)).identity == Identity(7)
+
+
+async def test_without_tickets_it_is_a_parameter_like_any_other() -> None:
+    assert (await admitted(hub_of(), ConnectionInfo(query="ticket=x"))).info.source is None
+
+
+# Credentials that have ended
+
+
+async def test_a_credential_that_ended_before_the_grace_lets_nobody_in() -> None:
+    hub = hub_of(limits=Limits(credential_grace=5))
+    denial = await denied(hub, user_id=Identity(1, expires_at=time.time() - 6))
+    assert (denial.problem.code, denial.close_code) == ("unauthenticated", CloseCode.UNAUTHORIZED)
+    await admitted(hub, user_id=Identity(1, expires_at=time.time() - 4))
+    none = hub_of(limits=Limits(credential_grace=None))
+    assert (await denied(none, user_id=Identity(1, expires_at=time.time() - 0.01))).problem.code == "unauthenticated"
+
+
+async def test_who_is_refused_is_written_down(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="wsproto_core.security")
+
+    def authenticate(info: ConnectionInfo) -> int:
+        raise Problem("no", code="unauthenticated")
+
+    await denied(hub_of(authenticate=authenticate), ConnectionInfo(token="SECRET", peer=("::1", 1)))
+    await denied(hub_of(require_origin=True))
+    full = hub_of(limits=Limits(max_connections=1))
+    await admitted(full)
+    await denied(full)
+    reasons = [vars(each)["reason"] for each in caplog.records]
+    assert reasons == ["credential", "origin", "limit"]
+    assert "from ::1:1" in caplog.text
+    assert "SECRET" not in caplog.text

@@ -58,9 +58,10 @@ async def test_who_is_heard_or_served_is_not_silent(stub: Stub) -> None:
 async def test_a_new_credential_takes_the_place_of_the_old(stub: Stub) -> None:
     lifetime = Lifetime(stub, asyncio.get_running_loop())
     lifetime.authenticate_within(0.01)
-    lifetime.expire_at(time.time() + 1_000)
-    lifetime.expire_at(None)
-    lifetime.expire_at(time.time() - 1)
+    lifetime.expire_at(time.time() + 1_000, 0)
+    lifetime.expire_at(None, 0)
+    lifetime.expire_at(time.time() - 1, 1.01)
+    assert stub.ended == []
     await until(lambda: stub.ended)
     assert stub.ended == [(CloseCode.UNAUTHORIZED, "The credential has expired; connect with a new one.")]
     lifetime.stop()

@@ -15,6 +15,7 @@ OPTIONAL = {
     "max_lifetime": None,
     "action_timeout": 30,
     "authentication_timeout": 10,
+    "credential_grace": 5,
     "send_timeout": 10,
     "drain_timeout": 10,
 }

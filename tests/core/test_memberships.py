@@ -293,9 +293,11 @@ async def test_a_wildcard_is_no_typed_topic() -> None:
         def authorize(self, context: ActionContext) -> bool:
             return True
 
-    async with peer(hub_of(registry, client_wildcards=True)) as client:
-        assert (await subscribe(client, "a/+"))["code"] == "forbidden"
-        assert (await subscribe(client, "a/b"))["event"] == "ws.subscribed"
+    async with peer(hub_of(registry, client_wildcards=True, authorize_subscribe=yes)) as client:
+        for name in ("a/+", "a/#", "#", "+/x", "+/+", "a/b/#", "+/#"):
+            assert (await subscribe(client, name))["code"] == "forbidden"
+        for name in ("a/b", "a/b/+", "b/+", "+", "a/b/c/#", "+/x/+"):
+            assert (await subscribe(client, name))["event"] == "ws.subscribed"
 
 
 async def test_a_client_ends_only_what_it_began() -> None:

@@ -1206,7 +1206,7 @@ async def test_a_refusal_that_cannot_be_told_is_a_refusal(caplog: pytest.LogCapt
 
 async def test_a_credential_that_ends_closes_the_connection() -> None:
     expiring = Identity(user_id=1, expires_at=time.time() + 0.01)
-    async with peer(hub_of(), user_id=expiring) as client:
+    async with peer(hub_of(limits=Limits(credential_grace=0.01)), user_id=expiring) as client:
         code, reason = await client.cut()
         assert code == CloseCode.UNAUTHORIZED
         assert reason

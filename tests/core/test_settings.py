@@ -32,6 +32,9 @@ def test_the_defaults() -> None:
         "authenticate": None,
         "authorize_subscribe": None,
         "client_wildcards": False,
+        "require_origin": False,
+        "tickets": None,
+        "query_token": None,
         "limits": Limits(),
         "allow_broadcast": False,
         "on_connect": None,
@@ -79,7 +82,7 @@ def test_a_backplane_of_ones_own_is_used() -> None:
         ("problem_type_base_url", "problems", "problem_type_base_url must begin with https://"),
         *(
             (name, "yes", f"{name} must be True or False, not 'yes'")
-            for name in ("autodiscover", "require_ids", "allow_broadcast", "install_signal_handlers")
+            for name in ("autodiscover", "require_ids", "require_origin", "client_wildcards", "allow_broadcast")
         ),
         (
             "autodiscover_modules",
@@ -95,6 +98,9 @@ def test_a_backplane_of_ones_own_is_used() -> None:
         ("allowed_origins", None, "allowed_origins must be SAME_ORIGIN, ANY_ORIGIN or a list of origins, not NoneType"),
         ("allowed_origins", "https://example.com", r"not one string: \['https://example.com'\]"),
         ("allowed_origins", ["*"], "ANY_ORIGIN"),
+        ("tickets", "yes", r"tickets must be a Tickets\(\) or None, not str"),
+        ("query_token", "", "query_token is the name of a query parameter or None, not ''"),
+        ("query_token", True, "not True"),
         ("backplane", "redis://localhost", "the scheme 'redis' is unknown"),
         ("backplane", None, "not NoneType"),
     ],
