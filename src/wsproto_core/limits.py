@@ -85,6 +85,8 @@ def _checked_rate(value: Any) -> float | tuple[float, int] | None:
         return None
     # A list is what a pair becomes in JSON.
     is_pair = isinstance(value, (tuple, list)) and len(value) == 2
+    per_second: Any
+    burst: Any
     per_second, burst = value if is_pair else (value, 1)
     for number, kind in ((per_second, (int, float)), (burst, int)):
         if isinstance(number, bool) or not isinstance(number, kind) or not 0 < number < math.inf:

@@ -5,13 +5,17 @@ Joins are the application's; subscriptions may be the client's own (protocol sec
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import inspect
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing, nullcontext
 from typing import Any, Final, cast
 
 from wsproto_core.context import ActionContext
 from wsproto_core.events import Event
+from wsproto_core.handlers import form_of
 from wsproto_core.index import Index
 from wsproto_core.problems import Problem
 from wsproto_core.publisher import Publisher
@@ -26,6 +30,7 @@ __all__ = ["MAX_SUBSCRIPTIONS", "Memberships"]
 
 log = logging.getLogger("wsproto_core.memberships")
 
+TopicHook = Callable[[ActionContext[Any]], Any]
 Joinable = Audience | SupportsAudience | str
 
 MAX_SUBSCRIPTIONS: Final = 100
@@ -72,9 +77,9 @@ class Memberships:
         if session.own_subscriptions:
             # From now on the application's, which the client cannot end.
             session.own_subscriptions.discard(_name(audience))
-        if await self._begin(session, audience) and typed is not None:
+        if await self._begin(session, audience) and typed is not None and _has_beginning(typed):
             try:
-                await _emit_all(context, typed.on_subscribe(context))
+                await _emit_all(context, typed.on_subscribe)
             except BaseException:
                 await self._end(session, audience)
                 raise
@@ -107,7 +112,8 @@ class Memberships:
         if session.own_subscriptions is None:
             session.own_subscriptions = set()
         session.own_subscriptions.add(name)
-        return name, _nothing() if typed is None else self._first_events(context, audience, typed)
+        begins = typed is not None and _has_beginning(typed)
+        return name, self._first_events(context, audience, cast("Topic", typed)) if begins else _nothing()
 
     async def unsubscribe(self, context: ActionContext[Any], name: str) -> str:
         """End a subscription that the client asked for; what the application joined stays. Return its name."""
@@ -157,7 +163,7 @@ class Memberships:
         self, context: ActionContext[Any], audience: Audience, typed: Topic
     ) -> AsyncGenerator[Event, None]:
         try:
-            async for event in _events_of(typed.on_subscribe(context)):
+            async for event in _events_of(context, typed.on_subscribe):
                 yield event
         except BaseException:
             # Half a beginning is none: the client is told that it failed, and may ask again.
@@ -180,7 +186,7 @@ class Memberships:
     ) -> bool:
         """Ask whoever decides about a topic: its class, else the application's hook."""
         if typed is not None:
-            return bool(await _result(typed.authorize(context))) if typed.has_authorize() else default
+            return bool(await _result(_run(context, typed.authorize))) if typed.has_authorize() else default
         if self._hook is not None:
             return bool(await _result(self._hook(context, audience)))
         return default
@@ -225,33 +231,56 @@ def _name(audience: Audience) -> str:
     return audience.topic or ""
 
 
+def _has_beginning(typed: Topic) -> bool:
+    return type(typed).on_subscribe is not Topic.on_subscribe
+
+
 async def _say_goodbye(context: ActionContext[Any], typed: Topic) -> None:
     """Run ``on_unsubscribe``; nobody waits for it who could be told that it fails."""
+    if type(typed).on_unsubscribe is Topic.on_unsubscribe:
+        return
     try:
-        await _emit_all(context, typed.on_unsubscribe(context))
+        await _emit_all(context, typed.on_unsubscribe)
     except BaseException as error:
         if is_from_outside(error):
             raise
         log.exception("on_unsubscribe of %s failed for connection %s", typed.topic_name, context.connection_id)
 
 
-async def _emit_all(context: ActionContext[Any], given: Any) -> None:
-    async for event in _events_of(given):
-        await context.emit(event)
+async def _emit_all(context: ActionContext[Any], hook: TopicHook) -> None:
+    async with aclosing(_events_of(context, hook)) as events:
+        async for event in events:
+            await context.emit(event)
 
 
-async def _events_of(given: Any) -> AsyncGenerator[Event, None]:
-    """Yield the events that a hook gives in whatever form."""
+async def _events_of(context: ActionContext[Any], hook: TopicHook) -> AsyncGenerator[Event, None]:
+    """Yield the events that a hook of a typed topic gives in whatever form."""
+    given = await _result(_run(context, hook))
     if isinstance(given, AsyncIterator):
-        async for event in given:
-            yield event
+        async with aclosing(cast("AsyncGenerator[Event, None]", given)) if hasattr(given, "aclose") else nullcontext():
+            async for event in given:
+                yield event
         return
-    given = await _result(given)
     if given is None:
         return
     events: Iterable[Any] = given if isinstance(given, Iterable) and not hasattr(given, "emit") else [given]
     for event in events:
         yield event
+
+
+def _run(context: ActionContext[Any], hook: TopicHook) -> Any:
+    """Call a hook of a typed topic: a plain function, as a handler would be, in a thread where it may block."""
+    if form_of(hook).is_async:
+        return hook(context)
+    surroundings = context._session.surroundings
+
+    def work() -> Any:
+        with surroundings.around():
+            given = hook(context)
+            return list(given) if isinstance(given, Iterator) else given
+
+    executor = surroundings.executor or context.hub.workers
+    return asyncio.wrap_future(executor.submit(contextvars.copy_context().run, work))
 
 
 async def _nothing() -> AsyncGenerator[Event, None]:
@@ -260,4 +289,7 @@ async def _nothing() -> AsyncGenerator[Event, None]:
 
 
 async def _result(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
+    # A plain function in a thread gives a future, and may give an awaitable in that.
+    while inspect.isawaitable(value):
+        value = await value
+    return value

@@ -78,7 +78,9 @@ class Topic(BaseModel):
             registry_or_default(registry).add_topic(cls.topic_shape(), cls, replace=replace)
 
     def authorize(self, context: ActionContext[Any]) -> bool | Awaitable[bool]:
-        """Say whether a connection may subscribe; sync or async. Asked again when its user or scopes change.
+        """Say whether a connection may subscribe; asked again when its user or scopes change.
+
+        This and the other hooks may be plain functions, which run in a worker thread as handlers do, or async ones.
 
         Args:
             context: of the connection.

@@ -141,6 +141,7 @@ def test_a_base_class_needs_none_and_hands_its_pattern_on() -> None:
 async def test_clients_are_not_let_in_by_default() -> None:
     async with peer(hub_of()) as client:
         assert WIDE.authorize(client.context) is False
+        assert WIDE.on_subscribe(client.context) is WIDE.on_unsubscribe(client.context) is None
 
 
 def test_two_classes_of_one_shape_are_one_too_many() -> None:
