@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.adapters.serving import Server
 from tests.adapters.talking import Client
 from wsproto_core import ConfigurationError, HostError, Hub
 from wsproto_flask import configure_websocket, handle_websocket, hub_of
+from wsproto_flask.configuration import check_server
 
 # As small as an application can be: what is not configured works with the defaults.
 BARE = """
@@ -81,6 +83,26 @@ def test_an_unknown_setting_is_refused_with_the_one_that_was_meant() -> None:
         configure_websocket(Flask("shop"), **options)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("limits", {"inbox": 5}, "limits must be a Limits"),
+        ("allowed_origins", "https://example.com", "allowed_origins takes a list of origins"),
+        ("authenticate", "the name of a function", "authenticate must be a function or None, not str"),
+        ("registry", object(), "registry must be a Registry, not object"),
+        ("install_signal_handlers", None, "install_signal_handlers must be True or False, not None"),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_refused_and_the_application_can_be_configured_yet(
+    setting: str, value: object, told: str
+) -> None:
+    app = Flask("shop")
+    options: dict[str, Any] = {"autodiscover": False, setting: value}
+    with pytest.raises(ConfigurationError, match=told):
+        configure_websocket(app, **options)
+    configure_websocket(app, autodiscover=False)
+
+
 def test_an_application_without_configuration_has_one_hub_with_the_defaults() -> None:
     app = Flask("shop")
     assert isinstance(hub_of(app), Hub)
@@ -125,6 +147,36 @@ async def test_a_sync_worker_is_told_at_the_start_and_holds_nobody(serve_text: S
     assert (await server.refusal("/ws/")).status_code == 500
     # At the start, and again for whoever tried.
     assert server.log.count("cannot hold connections: start it with --worker-class gthread --threads N") >= 2
+
+
+@pytest.mark.parametrize("worker", ["ggevent", "geventlet"])
+def test_green_threads_are_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, worker: str
+) -> None:
+    # gunicorn imports the worker that it uses, and no other.
+    for name in [name for name in sys.modules if name.startswith("gunicorn.workers.")]:
+        monkeypatch.delitem(sys.modules, name)
+    configure_websocket(Flask("shop"), autodiscover=False)
+    assert caplog.text == ""
+    monkeypatch.setitem(sys.modules, f"gunicorn.workers.{worker}", ModuleType(worker))
+    configure_websocket(Flask("shop"), autodiscover=False)
+    assert "use gunicorn --worker-class gthread --threads N" in caplog.text
+    with pytest.raises(HostError, match="--worker-class gthread --threads N"):
+        check_server({"SERVER_SOFTWARE": "gunicorn/27.0.1", "wsgi.multithread": True})
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SERVER_SOFTWARE": "gunicorn/27.0.1", "wsgi.multithread": False},
+        {"SERVER_SOFTWARE": "gevent/24.2 Python/3.13"},
+        {"eventlet.input": None},
+    ],
+)
+def test_a_server_that_cannot_hold_connections_is_refused(environ: dict[str, Any]) -> None:
+    with pytest.raises(HostError, match="--worker-class gthread --threads N"):
+        check_server(environ)
+    check_server({"SERVER_SOFTWARE": "gunicorn/27.0.1", "wsgi.multithread": True})
 
 
 async def test_a_worker_with_threads_is_fine(serve_text: ServeText) -> None:
@@ -188,11 +240,11 @@ async def test_over_tls_any_thread_may_write(serve_text: ServeText, certificate:
     async with connect(url, **options) as one, connect(url, **options) as two:
         client, other = Client(one), Client(two)
         await client.ask("fill", {"size": 1})
-        await client.send("fill", {"size": 1_000_000, "count": 5})
+        await client.send("fill", {"size": 900_000, "count": 5})
         await other.send("tell", {"size": 1_000, "count": 50})
         received = [await client.receive() for _ in range(55)]
         assert [event["seq"] for event in received] == list(range(2, 57))
-        assert sorted(len(event["payload"]["filler"]) for event in received) == [1_000] * 50 + [1_000_000] * 5
+        assert sorted(len(event["payload"]["filler"]) for event in received) == [1_000] * 50 + [900_000] * 5
         await (await client.websocket.ping())
         assert await other.is_served()
     assert "Traceback" not in server.log
