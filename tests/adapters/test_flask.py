@@ -76,10 +76,20 @@ async def test_hooks_that_are_plain_functions_run_where_they_may_block_and_see_f
     assert "gone from shop: 4001" in await eventually(lambda: server.get("/seen")["seen"])
 
 
-async def test_a_view_emits_to_a_client_that_is_silent(server: Server) -> None:
+@pytest.mark.parametrize("path", ["/emit", "/emit-from-a-thread"])
+async def test_a_view_emits_to_a_client_that_is_silent(server: Server, path: str) -> None:
     async with server.connect() as client:
-        server.get("/emit")
+        server.get(path)
         assert (await client.receive())["recipient_id"] == "hall"
+
+
+@pytest.mark.parametrize("action", ["tell", "tell_coroutine"])
+async def test_a_client_that_is_silent_hears_of_other_connections(server: Server, action: str) -> None:
+    async with server.connect() as silent, server.connect() as other:
+        told = [await other.ask(action) for _ in range(3)]
+        heard = [await silent.receive() for _ in told]
+    assert [each["msg_id"] for each in heard] == [each["msg_id"] for each in told]
+    assert [each["seq"] for each in heard] == [1, 2, 3]
 
 
 async def test_a_route_may_answer_with_http_instead(server: Server) -> None:

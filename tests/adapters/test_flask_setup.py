@@ -4,7 +4,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -184,6 +184,71 @@ async def test_a_worker_with_threads_is_fine(serve_text: ServeText) -> None:
     assert "cannot hold" not in server.log
     async with server.connect() as client:
         assert await client.is_served()
+
+
+# The parent has used its hub, and runs an event loop, before there are workers.
+USED_BEFORE = f"""{CONFIGURED}
+import os, threading
+from pydantic import BaseModel
+from wsproto_core import Event, action, room
+from wsproto_core.blocking import loop_thread
+from wsproto_flask import hub_of
+
+class Where(Event, name="where"):
+    process: int
+    thread: str
+
+@action("plain")
+def plain() -> Where:
+    return Where(process=os.getpid(), thread=threading.current_thread().name)
+
+@action("coroutine")
+async def coroutine() -> Where:
+    return plain()
+
+@action("enter")
+def enter(context) -> None:
+    context.join("hall")
+
+@app.get("/say")
+def say():
+    hub_of(app).emit_sync(plain(), to=room("hall"))
+    return str(os.getpid())
+
+hub_of(app).emit_sync(plain(), to=room("hall"))
+
+async def parent():
+    return os.getpid()
+
+assert loop_thread.run(parent()) == os.getpid()
+"""
+
+
+async def test_each_worker_that_is_forked_of_an_application_has_its_own_loop_and_connections(
+    serve_text: ServeText,
+) -> None:
+    server = serve_text(USED_BEFORE, *GUNICORN, "--preload", "--workers", "2")
+    async with AsyncExitStack() as stack:
+        workers: dict[int, list[Client]] = {}
+        # Who takes a connection is up to the system.
+        while len(workers) < 2 or min(map(len, workers.values())) < 2:
+            assert sum(map(len, workers.values())) < 500, workers.keys()
+            client = await stack.enter_async_context(server.connect())
+            process = (await client.ask("plain"))["payload"]["process"]
+            workers.setdefault(process, []).append(client)
+        assert server.process.pid not in workers
+        for process, clients in workers.items():
+            for client in clients[:2]:
+                assert (await client.ask("coroutine"))["payload"] == {"process": process, "thread": "wsproto-loop"}
+                await client.send("enter")
+                assert (await client.ask("plain"))["payload"]["process"] == process
+        speaker = server.get("/say")
+        for process, clients in workers.items():
+            for client in clients[:2]:
+                # A process knows of its own connections alone: there is no backplane between them.
+                if process == speaker:
+                    assert (await client.receive())["recipient_id"] == "hall"
+                assert (await client.ask("plain"))["payload"]["process"] == process
 
 
 TALKATIVE = f"""{CONFIGURED}
