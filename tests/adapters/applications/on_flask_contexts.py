@@ -124,8 +124,8 @@ async def tell_the_hall_from_the_loop(payload: Name) -> Seen:
 
 
 def on_connect(context: ActionContext) -> None:
-    seen.append(f"connected in {current_app.name}: {request.path}")
     context.join("hall")
+    seen.append(f"connected in {current_app.name}: {request.path}")
 
 
 def on_disconnect(context: ActionContext, code: int) -> None:
