@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.adapters.hosts import GUNICORN
 from tests.adapters.serving import Server
-from tests.adapters.talking import eventually
+from tests.adapters.talking import Client, eventually
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +77,29 @@ async def test_hooks_that_are_plain_functions_run_where_they_may_block_and_see_f
     assert "gone from shop: 4001" in await eventually(lambda: server.get("/seen")["seen"])
 
 
-async def test_a_view_emits_to_a_client_that_is_silent(server: Server) -> None:
+@asynccontextmanager
+async def connect_silently(server: Server) -> AsyncIterator[Client]:
+    """Connect a client that sends nothing, and wait until `on_connect` has put it into the hall."""
+    before = server.get("/seen")["seen"].count("connected in shop: /ws/")
     async with server.connect() as client:
-        server.get("/emit")
+        await eventually(lambda: server.get("/seen")["seen"].count("connected in shop: /ws/") > before)
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/emit", "/emit-from-a-thread"])
+async def test_a_view_emits_to_a_client_that_is_silent(server: Server, path: str) -> None:
+    async with connect_silently(server) as client:
+        server.get(path)
         assert (await client.receive())["recipient_id"] == "hall"
+
+
+@pytest.mark.parametrize("action", ["tell", "tell_coroutine"])
+async def test_a_client_that_is_silent_hears_of_other_connections(server: Server, action: str) -> None:
+    async with connect_silently(server) as silent, server.connect() as other:
+        told = [await other.ask(action) for _ in range(3)]
+        heard = [await silent.receive() for _ in told]
+    assert [each["msg_id"] for each in heard] == [each["msg_id"] for each in told]
+    assert [each["seq"] for each in heard] == [1, 2, 3]
 
 
 async def test_a_route_may_answer_with_http_instead(server: Server) -> None:
@@ -138,9 +158,8 @@ async def test_pings_are_sent_and_a_client_that_does_not_answer_is_found(server:
     )
     assert b"101" in await reader.readuntil(b"\r\n\r\n")
     async with asyncio.timeout(10):
-        rest = await reader.read()
+        rest = await reader.readuntil(b"No answer to a ping")
     assert rest.startswith(b"\x89\x00")
-    assert b"No answer to a ping" in rest
     writer.close()
 
 

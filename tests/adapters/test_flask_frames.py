@@ -20,7 +20,8 @@ FLASK = next(host for host in HOSTS if host.name == "flask")
 
 @pytest.fixture(scope="module")
 def server(start: Callable[..., Server]) -> Iterator[Server]:
-    with start(FLASK, send_timeout=20) as running:
+    # Room for a large answer and the events behind it: this is not about clients that are too slow.
+    with start(FLASK, send_timeout=20, outbox_bytes=8 * MiB) as running:
         yield running
 
 

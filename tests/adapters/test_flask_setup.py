@@ -4,8 +4,9 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.adapters.serving import Server
 from tests.adapters.talking import Client
 from wsproto_core import ConfigurationError, HostError, Hub
 from wsproto_flask import configure_websocket, handle_websocket, hub_of
+from wsproto_flask.configuration import check_server
 
 # As small as an application can be: what is not configured works with the defaults.
 BARE = """
@@ -81,6 +83,26 @@ def test_an_unknown_setting_is_refused_with_the_one_that_was_meant() -> None:
         configure_websocket(Flask("shop"), **options)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("limits", {"inbox": 5}, "limits must be a Limits"),
+        ("allowed_origins", "https://example.com", "allowed_origins takes a list of origins"),
+        ("authenticate", "the name of a function", "authenticate must be a function or None, not str"),
+        ("registry", object(), "registry must be a Registry, not object"),
+        ("install_signal_handlers", None, "install_signal_handlers must be True or False, not None"),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_refused_and_the_application_can_be_configured_yet(
+    setting: str, value: object, told: str
+) -> None:
+    app = Flask("shop")
+    options: dict[str, Any] = {"autodiscover": False, setting: value}
+    with pytest.raises(ConfigurationError, match=told):
+        configure_websocket(app, **options)
+    configure_websocket(app, autodiscover=False)
+
+
 def test_an_application_without_configuration_has_one_hub_with_the_defaults() -> None:
     app = Flask("shop")
     assert isinstance(hub_of(app), Hub)
@@ -127,11 +149,106 @@ async def test_a_sync_worker_is_told_at_the_start_and_holds_nobody(serve_text: S
     assert server.log.count("cannot hold connections: start it with --worker-class gthread --threads N") >= 2
 
 
+@pytest.mark.parametrize("worker", ["ggevent", "geventlet"])
+def test_green_threads_are_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, worker: str
+) -> None:
+    # gunicorn imports the worker that it uses, and no other.
+    for name in [name for name in sys.modules if name.startswith("gunicorn.workers.")]:
+        monkeypatch.delitem(sys.modules, name)
+    configure_websocket(Flask("shop"), autodiscover=False)
+    assert caplog.text == ""
+    monkeypatch.setitem(sys.modules, f"gunicorn.workers.{worker}", ModuleType(worker))
+    configure_websocket(Flask("shop"), autodiscover=False)
+    assert "use gunicorn --worker-class gthread --threads N" in caplog.text
+    with pytest.raises(HostError, match="--worker-class gthread --threads N"):
+        check_server({"SERVER_SOFTWARE": "gunicorn/27.0.1", "wsgi.multithread": True})
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SERVER_SOFTWARE": "gunicorn/27.0.1", "wsgi.multithread": False},
+        {"SERVER_SOFTWARE": "gevent/24.2 Python/3.13"},
+        {"eventlet.input": None},
+    ],
+)
+def test_a_server_that_cannot_hold_connections_is_refused(environ: dict[str, Any]) -> None:
+    with pytest.raises(HostError, match="--worker-class gthread --threads N"):
+        check_server(environ)
+    check_server({"SERVER_SOFTWARE": "gunicorn/27.0.1", "wsgi.multithread": True})
+
+
 async def test_a_worker_with_threads_is_fine(serve_text: ServeText) -> None:
     server = serve_text(CONFIGURED, *GUNICORN)
     assert "cannot hold" not in server.log
     async with server.connect() as client:
         assert await client.is_served()
+
+
+# The parent has used its hub, and runs an event loop, before there are workers.
+USED_BEFORE = f"""{CONFIGURED}
+import os, threading
+from pydantic import BaseModel
+from wsproto_core import Event, action, room
+from wsproto_core.blocking import loop_thread
+from wsproto_flask import hub_of
+
+class Where(Event, name="where"):
+    process: int
+    thread: str
+
+@action("plain")
+def plain() -> Where:
+    return Where(process=os.getpid(), thread=threading.current_thread().name)
+
+@action("coroutine")
+async def coroutine() -> Where:
+    return plain()
+
+@action("enter")
+def enter(context) -> None:
+    context.join("hall")
+
+@app.get("/say")
+def say():
+    hub_of(app).emit_sync(plain(), to=room("hall"))
+    return str(os.getpid())
+
+hub_of(app).emit_sync(plain(), to=room("hall"))
+
+async def parent():
+    return os.getpid()
+
+assert loop_thread.run(parent()) == os.getpid()
+"""
+
+
+async def test_each_worker_that_is_forked_of_an_application_has_its_own_loop_and_connections(
+    serve_text: ServeText,
+) -> None:
+    server = serve_text(USED_BEFORE, *GUNICORN, "--preload", "--workers", "2")
+    async with AsyncExitStack() as stack:
+        workers: dict[int, list[Client]] = {}
+        # Who takes a connection is up to the system.
+        while len(workers) < 2 or min(map(len, workers.values())) < 2:
+            assert sum(map(len, workers.values())) < 500, workers.keys()
+            client = await stack.enter_async_context(server.connect())
+            process = (await client.ask("plain"))["payload"]["process"]
+            workers.setdefault(process, []).append(client)
+        assert server.process.pid not in workers
+        for process, clients in workers.items():
+            for client in clients[:2]:
+                assert (await client.ask("coroutine"))["payload"] == {"process": process, "thread": "wsproto-loop"}
+                await client.send("enter")
+                assert (await client.ask("plain"))["payload"]["process"] == process
+        speaker = server.get("/say")
+        for process, clients in workers.items():
+            for client in clients[:2]:
+                # A process knows of its own connections alone: there is no backplane between them.
+                if process == speaker:
+                    assert (await client.receive())["recipient_id"] == "hall"
+                assert (await client.ask("plain"))["payload"]["process"] == process
 
 
 TALKATIVE = f"""{CONFIGURED}
@@ -188,11 +305,11 @@ async def test_over_tls_any_thread_may_write(serve_text: ServeText, certificate:
     async with connect(url, **options) as one, connect(url, **options) as two:
         client, other = Client(one), Client(two)
         await client.ask("fill", {"size": 1})
-        await client.send("fill", {"size": 1_000_000, "count": 5})
+        await client.send("fill", {"size": 900_000, "count": 5})
         await other.send("tell", {"size": 1_000, "count": 50})
         received = [await client.receive() for _ in range(55)]
         assert [event["seq"] for event in received] == list(range(2, 57))
-        assert sorted(len(event["payload"]["filler"]) for event in received) == [1_000] * 50 + [1_000_000] * 5
+        assert sorted(len(event["payload"]["filler"]) for event in received) == [1_000] * 50 + [900_000] * 5
         await (await client.websocket.ping())
         assert await other.is_served()
     assert "Traceback" not in server.log

@@ -67,10 +67,13 @@ async def test_a_client_that_reads_too_slowly_is_cut_and_the_room_goes_on(impati
             await client.ask("chat.enter", {"name": name})
         async with impatient.connect() as sender:
             slow.stop_reading()
-            sent = asyncio.create_task(sender.ask("flood", {"room": name, "count": 1_000, "size": 20_000}))
-            numbers = [(await quick.receive())["payload"]["number"] for _ in range(1_000)]
-            assert numbers == list(range(1_000))
-            assert 1_000 < (await sent)["payload"]["number"] < 2_000
+            reached = 0
+            # In portions that an outbox has room for: on a machine that is busy, nobody is quick enough for more.
+            for _ in range(25):
+                sent = asyncio.create_task(sender.ask("flood", {"room": name, "count": 40, "size": 20_000}))
+                assert [(await quick.receive())["payload"]["number"] for _ in range(40)] == list(range(40))
+                reached += (await sent)["payload"]["number"]
+            assert 1_000 < reached < 2_000
         slow.resume_reading()
         code, reason, before = await slow.rest()
         # What came before the cut came whole, in order, without a hole; then the cut, where it could still be told.

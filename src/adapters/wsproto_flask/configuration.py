@@ -98,16 +98,17 @@ def check_server(environ: Mapping[str, Any]) -> None:
     """
     if environ.get("SERVER_SOFTWARE", "").startswith("gunicorn") and not environ.get("wsgi.multithread"):
         raise HostError(_SYNC_WORKER)
-    if any(name in environ for name in ("eventlet.input", "gevent.version")) or "gevent" in str(
-        environ.get("SERVER_SOFTWARE")
-    ):
-        raise HostError("Green threads cannot hold these connections: use gunicorn --worker-class gthread --threads N.")
+    names = ("eventlet.input", "gevent.version")
+    if any(name in environ for name in names) or "gevent" in str(environ.get("SERVER_SOFTWARE")) or _has_green_worker():
+        raise HostError(_GREEN_WORKER)
 
 
 _SYNC_WORKER: Final = (
     "gunicorn's sync worker cannot hold connections: start it with --worker-class gthread --threads N, "
     "where N is how many connections one worker has at most."
 )
+
+_GREEN_WORKER: Final = "Green threads cannot hold these connections: use gunicorn --worker-class gthread --threads N."
 
 
 def _make_hub(app: Flask, settings: Settings) -> Hub:
@@ -123,7 +124,11 @@ def _server_trouble() -> str | None:
     loaded = sys.modules.keys()
     if "gunicorn.workers.sync" in loaded and "gunicorn.workers.gthread" not in loaded:
         return _SYNC_WORKER
-    return None
+    return _GREEN_WORKER if _has_green_worker() else None
+
+
+def _has_green_worker() -> bool:
+    return "gunicorn.workers.ggevent" in sys.modules or "gunicorn.workers.geventlet" in sys.modules
 
 
 def _answers_problems(app: Flask) -> bool:

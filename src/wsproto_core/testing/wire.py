@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from types import TracebackType
@@ -121,6 +122,9 @@ class WireClient:
     ) -> None:
         if self._writer is not None:
             self._writer.transport.abort()
+            # It is over only once the event loop has got to it; servers wait for that when they are told to stop.
+            with suppress(OSError):
+                await self._writer.wait_closed()
 
     @property
     def is_open(self) -> bool:

@@ -113,9 +113,19 @@ def many(payload: Name, context: ActionContext) -> list[Seen]:
     return [look().to(room("many")), look()]
 
 
+@registry.action("tell")
+def tell_the_hall(payload: Name) -> Seen:
+    return look().to(room("hall"))
+
+
+@registry.action("tell_coroutine")
+async def tell_the_hall_from_the_loop(payload: Name) -> Seen:
+    return look().to(room("hall"))
+
+
 def on_connect(context: ActionContext) -> None:
-    seen.append(f"connected in {current_app.name}: {request.path}")
     context.join("hall")
+    seen.append(f"connected in {current_app.name}: {request.path}")
 
 
 def on_disconnect(context: ActionContext, code: int) -> None:
@@ -179,4 +189,12 @@ def problem() -> None:
 @app.get("/emit")
 def emit() -> str:
     hub.emit_sync(look(), to=room("hall"))
+    return "null"
+
+
+@app.get("/emit-from-a-thread")
+def emit_from_a_thread() -> str:
+    thread = threading.Thread(target=hub.emit_sync, args=[look(), room("hall")])
+    thread.start()
+    thread.join()
     return "null"
