@@ -92,7 +92,7 @@ def test_a_list_may_name_the_same_origin() -> None:
         (OriginPolicy(LISTED), info(), "http://localhost:3000, https://[::1]:8443, https://app.example.com"),
         (OriginPolicy(["http://a.example", SAME_ORIGIN]), info(), "http://a.example, https://good.example"),
     ],
-    ids=str,
+    ids=["same origin", "with a port", "no host", "no origin", "a list", "a list and the same origin"],
 )
 def test_the_log_is_told_what_would_have_passed(
     policy: OriginPolicy, connection: ConnectionInfo, described: str
