@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis' profiles, `--adapter`, which leaves out the tests of the other adapters, and `-n`."""
+"""What all tests share: hypothesis' profiles; `--adapter`, which leaves out the tests of the other adapters; `-n`."""
 
 import re
 from pathlib import Path

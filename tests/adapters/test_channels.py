@@ -124,6 +124,19 @@ async def test_an_access_token_logs_in_and_is_never_told(site: Server) -> None:
         assert secret not in site.log
 
 
+async def test_tokens_are_looked_up_at_the_same_time_and_leave_no_connection(site: Server) -> None:
+    names = ("both-ada", "both-bob")
+    for name in names:
+        await asyncio.to_thread(log_in, site, name)
+    for _ in range(3):
+        async with AsyncExitStack() as stack:
+            # Each lookup waits for the other.
+            opening = [site.connect("/token/", subprotocols=["access-token", name]) for name in names]
+            clients = await asyncio.gather(*(stack.enter_async_context(each) for each in opening))
+            for client, name in zip(clients, names, strict=True):
+                assert (await client.ask("me"))["payload"]["names"] == [name]
+
+
 async def test_a_token_wins_over_the_session_and_without_one_the_session_stays(site: Server) -> None:
     cookie = await asyncio.to_thread(log_in, site, "ada")
     await asyncio.to_thread(log_in, site, "bob")

@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 
 from tests.adapters.talking import Client, eventually
+from tests.interpreter import import_error
 from wsproto_asgi import WebSocketApp
 from wsproto_core import ActionContext, ConfigurationError, Event, HostError, Hub, Limits, Registry, Settings, room
 from wsproto_core.testing import captured
@@ -301,3 +302,9 @@ def test_the_older_basic_auth_is_refused_with_the_way_out() -> None:
             older()
     with pytest.raises(ConfigurationError, match="path of a socket"):
         unix_serve(lambda websocket: None)  # type: ignore[arg-type]
+
+
+def test_without_the_library_it_names_the_extra() -> None:
+    assert import_error("wsproto_websockets", without="websockets") == (
+        "wsproto_websockets needs websockets, which is not installed: pip install 'wsproto-core[websockets]'."
+    )
