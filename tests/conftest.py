@@ -1,12 +1,17 @@
-"""What all tests share: hypothesis' profiles, and `--adapter`, which leaves out the tests of the other adapters."""
+"""What all tests share: hypothesis' profiles; `--adapter`, which leaves out the tests of the other adapters; `-n`."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.adapters.hosts import HOSTS
+
 HERE = Path(__file__).parent
+# Each of their tests starts a server of its own, so they need not stay together.
+APART = {"tests/adapters/test_shutdown.py", "tests/adapters/test_fastapi.py", "tests/docs/test_docs.py"}
 ADAPTERS = {folder.name.removeprefix("wsproto_") for folder in HERE.parent.glob("src/adapters/wsproto_*")}
 
 # No deadline per example: a busy machine is slow, not wrong. The time limit per test still holds.
@@ -31,3 +36,25 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     words = re.split(r"[/\\._]", str(collection_path.relative_to(folder)))
     return True if (ADAPTERS - {chosen}).intersection(words) else None
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n``: leave the tests that share a server to one process, and begin with what takes longest."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByServer(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return ByServer(config, log) if config.getvalue("dist") == "load" else None
+
+
+def together(nodeid: str) -> str:
+    """Say what a test has to stay together with: those of its host, else those of its file."""
+    path, _, name = nodeid.partition("::")
+    if path in APART:
+        return nodeid
+    hosts = [host.name for host in HOSTS if re.search(rf"\[{host.name}[-\]]", name)]
+    host = max(hosts, key=len, default="")
+    return f"{path} {host}" if "slow_readers" in path else host or path

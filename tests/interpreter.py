@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-__all__ = ["run_python"]
+__all__ = ["import_error", "run_python"]
 
 
 def run_python(code: str, *paths: object) -> str:
@@ -24,3 +24,12 @@ def run_python(code: str, *paths: object) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def import_error(module: str, *, without: str) -> str:
+    """Import a module in a new interpreter where another one cannot be found; return what the error says."""
+    code = (
+        f"import sys\nsys.modules[{without!r}] = None\n"
+        f"try:\n    import {module}\nexcept ModuleNotFoundError as error:\n    print(error)"
+    )
+    return run_python(code)

@@ -35,7 +35,8 @@ class Server(AbstractContextManager["Server"]):
     """
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        self.port = _free_port()
+        self._reserved = _reserve_port()
+        self.port: int = self._reserved.getsockname()[1]
         self._log = log
         self._command = [sys.executable, *(part.replace("{port}", str(self.port)) for part in command)]
         self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:]), **environment}
@@ -52,10 +53,14 @@ class Server(AbstractContextManager["Server"]):
                 process_group=0,  # of its own, as a terminal gives it
             )
         deadline = time.monotonic() + PATIENCE
-        while not self._answers():
-            assert self._process.poll() is None, f"the server did not start:\n{self.log}"
-            assert time.monotonic() < deadline, f"the server does not listen:\n{self.log}"
-            time.sleep(0.01)
+        try:
+            while not self._answers():
+                assert self._process.poll() is None, f"the server did not start:\n{self.log}"
+                assert time.monotonic() < deadline, f"the server does not listen:\n{self.log}"
+                time.sleep(0.01)
+        except BaseException:
+            self._kill()
+            raise
         return self
 
     def __exit__(
@@ -66,9 +71,9 @@ class Server(AbstractContextManager["Server"]):
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
             raise AssertionError(f"the server did not stop:\n{self.log}") from error
+        finally:
+            self._kill()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -118,6 +123,12 @@ class Server(AbstractContextManager["Server"]):
         """Wait for its end."""
         return await asyncio.to_thread(self.process.wait, PATIENCE)
 
+    def _kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reserved.close()
+
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE):
@@ -126,8 +137,11 @@ class Server(AbstractContextManager["Server"]):
             return False
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _reserve_port() -> socket.socket:
+    """Bind a free port, so that no test that runs at the same time is given it, while a server may have it."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    if sys.platform != "linux":
+        reserved.close()  # it would keep the server away
+    return reserved

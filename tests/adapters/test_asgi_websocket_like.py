@@ -147,3 +147,5 @@ async def test_an_object_that_lacks_something_is_refused_with_what_it_lacks() ->
         await handle_websocket_like(used, object(), scope=SCOPE)
     with pytest.raises(HostError, match=r"Like has no method accept\(\)"):
         await handle_websocket_like(used, Like(), accepted=False)
+    with pytest.raises(HostError, match=r"takes a Hub and then the WebSocket, not Like first"):
+        await handle_websocket_like(Like(), used)  # type: ignore[arg-type]

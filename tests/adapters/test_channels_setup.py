@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.adapters.serving import ROOT
+from tests.interpreter import import_error
 
 Run = Callable[..., tuple[int, str]]
 
@@ -244,3 +245,10 @@ def test_users_of_another_kind_do_without_django_s(shop: Path) -> None:
     )
     options: dict[str, Any] = {"path": str(shop.parent), "INSTALLED_APPS": ["wsproto_channels"]}
     assert run("-c", program, **options) == (0, "False True None\n")
+
+
+@pytest.mark.parametrize("without", ["channels", "django"])
+def test_without_its_frameworks_it_names_the_extra(without: str) -> None:
+    assert import_error("wsproto_channels", without=without) == (
+        "wsproto_channels needs Django and Channels, which are not installed: pip install 'wsproto-core[channels]'."
+    )

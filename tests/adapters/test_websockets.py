@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 
 from tests.adapters.talking import Client, eventually
+from tests.interpreter import import_error
 from wsproto_asgi import WebSocketApp
 from wsproto_core import ActionContext, ConfigurationError, Event, HostError, Hub, Limits, Registry, Settings, room
 from wsproto_core.codec import V1_JSON
@@ -323,3 +324,9 @@ async def test_it_warns_when_nobody_would_find_who_vanished(caplog: pytest.LogCa
         assert "vanish" not in caplog.text
     async with local(ping_interval=None):
         assert "leave ping_interval on, or set Limits(idle_timeout=…)" in caplog.text
+
+
+def test_without_the_library_it_names_the_extra() -> None:
+    assert import_error("wsproto_websockets", without="websockets") == (
+        "wsproto_websockets needs websockets, which is not installed: pip install 'wsproto-core[websockets]'."
+    )

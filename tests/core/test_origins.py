@@ -82,7 +82,7 @@ def test_a_list_may_name_the_same_origin() -> None:
         (OriginPolicy(LISTED), info(), "http://localhost:3000, https://[::1]:8443, https://app.example.com"),
         (OriginPolicy(["http://a.example", SAME_ORIGIN]), info(), "http://a.example, https://good.example"),
     ],
-    ids=str,
+    ids=["same origin", "with a port", "no host", "no origin", "a list", "a list and the same origin"],
 )
 def test_the_log_is_told_what_would_have_passed(
     policy: OriginPolicy, connection: ConnectionInfo, described: str
@@ -103,7 +103,7 @@ def test_the_log_is_told_what_would_have_passed(
         ([ANY_ORIGIN], "ANY_ORIGIN is no origin"),
         ([b"https://a.example"], "is no origin"),
     ],
-    ids=str,
+    ids=range(9),
 )
 def test_a_list_with_something_else_is_refused_with_the_way_out(allowed: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):

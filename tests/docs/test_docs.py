@@ -40,6 +40,7 @@ from wsproto_core import (
     HubOptions,
     Limits,
     ProblemDetails,
+    Registry,
     Settings,
     default_registry,
 )
@@ -104,11 +105,13 @@ def name_of(path: Path) -> str:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
-    """The module that a page's code runs in; what it registers by default is forgotten afterwards."""
+    """The module that a page's code runs in. It begins with nothing registered by default, and leaves nothing."""
     module = ModuleType("app")
     monkeypatch.setitem(sys.modules, "app", module)
     monkeypatch.chdir(tmp_path)
-    tables = {name: value.copy() for name, value in vars(default_registry).items() if isinstance(value, (dict, list))}
+    tables = {name: value for name, value in vars(default_registry).items() if isinstance(value, (dict, list))}
+    vars(default_registry).update({name: value for name, value in vars(Registry()).items() if name in tables})
+    default_registry.version += 1
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)}
     yield module
     for each, handler in handlers.items():

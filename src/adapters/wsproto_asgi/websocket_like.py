@@ -47,9 +47,11 @@ async def handle_websocket_like(
         state: what ``context.state`` begins with.
 
     Raises:
-        HostError: the object lacks what it takes.
+        HostError: the object lacks what it takes, or the hub is none.
         TypeError: a user id that is none.
     """
+    if not isinstance(hub, Hub):
+        raise HostError(f"handle_websocket_like takes a Hub and then the WebSocket, not {type(hub).__name__} first.")
     if scope is None:
         scope = getattr(websocket, "scope", None)
     if not isinstance(scope, Mapping):

@@ -83,7 +83,7 @@ class Broker:
     def __init__(self, port: int = 0) -> None:
         self.port = port
         self.groups: defaultdict[str, set[str]] = defaultdict(set)
-        self._listening: dict[str, asyncio.StreamWriter] = {}
+        self.listening: dict[str, asyncio.StreamWriter] = {}
         self._writers: set[asyncio.StreamWriter] = set()
         self._ready = threading.Event()
 
@@ -121,7 +121,7 @@ class Broker:
             while line := await reader.readline():
                 what, name, value = json.loads(line)
                 if what == "listen":
-                    self._listening[name] = writer
+                    self.listening[name] = writer
                 else:
                     self._do(what, name, value)
                     writer.write(b"ok\n")
@@ -140,5 +140,5 @@ class Broker:
             case "group_send":
                 for channel in self.groups[name]:
                     self._do("send", channel, value)
-            case "send" if name in self._listening:
-                self._listening[name].write(json.dumps(value).encode() + b"\n")
+            case "send" if name in self.listening:
+                self.listening[name].write(json.dumps(value).encode() + b"\n")

@@ -10,6 +10,7 @@ or calls `run_cases` in tests of its own. The suite needs nothing but the standa
 # isort: off
 from wsproto_core.testing.conformance import messages  # first, as in the protocol
 from wsproto_core.testing.conformance import connections
+from wsproto_core.testing.conformance import packed
 # isort: on
 
 from wsproto_core.testing.conformance.actions import conformance_registry
@@ -26,6 +27,7 @@ __all__ = [
     "conformance_registry",
     "connections",
     "messages",
+    "packed",
     "run_cases",
     "run_transcript",
     "talk",

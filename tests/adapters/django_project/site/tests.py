@@ -4,7 +4,9 @@ from typing import Any
 from unittest.mock import patch
 
 from asgiref.sync import async_to_sync
+from channels.auth import AuthMiddlewareStack
 from channels.layers import get_channel_layer
+from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -14,6 +16,7 @@ from django.test import TestCase, TransactionTestCase, override_settings
 from tests.adapters.applications.actions import Entered
 from tests.adapters.talking import message
 from wsproto_channels import AccessTokenAuthMiddleware, WebSocketConsumer, event_message, get_hub, group_name
+from wsproto_channels.routing import websocket_urlpatterns
 from wsproto_core import Problem, room
 
 
@@ -104,6 +107,16 @@ class Connections(TransactionTestCase):
 
     async def test_who_is_not_logged_in_is_refused_before_accept(self) -> None:
         assert await refused(WebSocketConsumer.as_asgi()) == 3000
+
+    async def test_the_ready_made_routing_serves_who_is_logged_in(self) -> None:
+        application = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+        assert await refused(application) == 3000
+        await self.async_client.aforce_login(await get_user_model().objects.acreate(username="ada"))
+        cookie = self.async_client.cookies.output(header="", attrs=[]).strip().encode()
+        communicator = WebsocketCommunicator(application, "/ws/", headers=[(b"cookie", cookie)])
+        assert (await communicator.connect(timeout=10))[0]
+        assert (await ask(communicator, "me"))["payload"]["names"] == ["ada"]
+        await communicator.disconnect()
 
     async def test_the_refusal_is_a_response_where_the_server_can_send_one(self) -> None:
         communicator = WebsocketCommunicator(WebSocketConsumer.as_asgi(), "/ws/")
