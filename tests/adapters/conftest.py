@@ -18,7 +18,13 @@ class Serve(Protocol):
     """Starts a server that ends with the test."""
 
     def __call__(
-        self, application: Host | str, *, args: Sequence[str] = (), source: str | None = None, **limits: Any
+        self,
+        application: Host | str,
+        *,
+        args: Sequence[str] = (),
+        source: str | None = None,
+        hook: bool = False,
+        **limits: Any,
     ) -> Server: ...
 
 
@@ -41,12 +47,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
     """Makes a server that is not started yet: of a host, or of an application for uvicorn.
 
-    ``source`` is the text of a module ``app``; else the application is imported from where Python finds it.
+    ``source`` is the text of a module ``app``; else the application is imported from where Python finds it. With
+    ``hook`` it asks `may_subscribe` of the actions, and lets clients subscribe with wildcards.
     """
     numbers = itertools.count(1)
     folder = tmp_path_factory.mktemp("servers")
 
-    def make(application: Host | str, *, args: Sequence[str] = (), source: str | None = None, **limits: Any) -> Server:
+    def make(
+        application: Host | str,
+        *,
+        args: Sequence[str] = (),
+        source: str | None = None,
+        hook: bool = False,
+        **limits: Any,
+    ) -> Server:
         here = folder / str(next(numbers))
         here.mkdir()
         if isinstance(application, Host):
@@ -57,7 +71,11 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
             (here / "app.py").write_text(source)
             args = ("--app-dir", str(here), *args)
         command = tuple(part.replace("{application}", application) for part in command)
-        return Server([*command, *args], here / "log", {"TEST_LIMITS": json.dumps(limits)})
+        return Server(
+            [*command, *args],
+            here / "log",
+            {"TEST_LIMITS": json.dumps(limits), **({"TEST_HOOK": "yes"} if hook else {})},
+        )
 
     return make
 

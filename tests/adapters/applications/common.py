@@ -8,10 +8,12 @@ import os
 import resource
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from tests.adapters.applications.actions import farewells
+from tests.adapters.applications.hub_actions import may_subscribe
 from wsproto_core import Hub, Limits
 
 logging.basicConfig(level=logging.INFO)
@@ -20,7 +22,13 @@ logging.getLogger("wsproto_core").setLevel(logging.DEBUG)
 
 def limits() -> Limits:
     """Return the limits that the test asked for."""
-    return Limits(**json.loads(os.environ.get("TEST_LIMITS", "{}")))
+    given = json.loads(os.environ.get("TEST_LIMITS", "{}"))
+    return Limits(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+
+
+def hook() -> Any:
+    """Return what is asked for subscriptions, if the test wants a hook at all."""
+    return may_subscribe if "TEST_HOOK" in os.environ else None
 
 
 def user_from(text: str | None) -> int | str | UUID | None:
@@ -51,5 +59,12 @@ def look_inside(hub: Hub) -> dict[str, Any]:
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
         "farewells": dict(farewells),
+        "rss_bytes": resident_bytes(),
         "peak_bytes": peak if sys.platform == "darwin" else peak * 1024,
     }
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process has now; 0 where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import limits, look_inside, user_from
+from tests.adapters.applications.common import hook, limits, look_inside, user_from
 from wsproto_asgi import WebSocketApp
 from wsproto_asgi.handshake import Receive, Scope, Send
 from wsproto_core import ConnectionInfo, room
@@ -20,6 +20,8 @@ def authenticate(info: ConnectionInfo) -> int | str | UUID | None:
 socket = WebSocketApp(
     problem_type_base_url="https://example.com/problems",
     limits=limits(),
+    authorize_subscribe=hook(),
+    client_wildcards=hook() is not None,
     authenticate=authenticate,
     on_disconnect=actions.on_disconnect,
 )

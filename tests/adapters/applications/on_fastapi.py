@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, WebSocket
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import limits, look_inside, user_from
+from tests.adapters.applications.common import hook, limits, look_inside, user_from
 from wsproto_core import room
 from wsproto_fastapi import configure_websocket, handle_websocket
 
@@ -15,6 +15,8 @@ hub = configure_websocket(
     app,
     problem_type_base_url="https://example.com/problems",
     limits=limits(),
+    authorize_subscribe=hook(),
+    client_wildcards=hook() is not None,
     authenticate=actions.authenticate,
     on_disconnect=actions.on_disconnect,
 )

@@ -8,7 +8,7 @@ from flask_sock import Sock
 from simple_websocket import Server
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import limits, look_inside, user_from
+from tests.adapters.applications.common import hook, limits, look_inside, user_from
 from wsproto_core import room
 from wsproto_core.blocking import loop_thread
 from wsproto_flask import configure_websocket, handle_websocket
@@ -19,6 +19,8 @@ hub = configure_websocket(
     app,
     problem_type_base_url="https://example.com/problems",
     limits=limits(),
+    authorize_subscribe=hook(),
+    client_wildcards=hook() is not None,
     authenticate=actions.authenticate,
     on_disconnect=actions.on_disconnect,
 )

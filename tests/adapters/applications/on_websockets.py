@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import limits, look_inside, user_from
+from tests.adapters.applications.common import hook, limits, look_inside, user_from
 from wsproto_core import ConnectionInfo, Hub, Settings, room
 from wsproto_websockets import serve
 
@@ -27,6 +27,8 @@ hub = Hub(
     Settings(
         problem_type_base_url="https://example.com/problems",
         limits=limits(),
+        authorize_subscribe=hook(),
+        client_wildcards=hook() is not None,
         authenticate=authenticate,
         on_disconnect=actions.on_disconnect,
     )

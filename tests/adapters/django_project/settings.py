@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-from tests.adapters.applications.common import limits
+from tests.adapters.applications.common import hook, limits
 
 SECRET_KEY = "of a test"
 DEBUG = True
@@ -36,6 +36,8 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 WSPROTO = {
     "PROBLEM_TYPE_BASE_URL": "https://example.com/problems",
     "LIMITS": limits(),
+    "AUTHORIZE_SUBSCRIBE": hook(),
+    "CLIENT_WILDCARDS": hook() is not None,
     "AUTHENTICATE": "tests.adapters.applications.actions.authenticate",
     "ON_DISCONNECT": "tests.adapters.applications.actions.on_disconnect",
 }
