@@ -6,6 +6,8 @@ RESOLUTION ?= highest
 BROWSER ?= yes
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+# Processes for the tests of the adapters, which mostly wait for servers to start.
+WORKERS ?= 3
 
 export PYTHON
 
@@ -29,7 +31,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-core test-core-only test-adapters test-adapter test-javascript test-interpreters test-wheel \
-	lint format bench soak build clean chromium conformance test-young
+	lint format bench soak build clean chromium conformance
 
 help: ## this list
 	@echo "make TARGET, with one of:"
@@ -55,14 +57,7 @@ test-core: .venv ## the core on the primary Python; branch coverage must be 100 
 
 test-adapters: .venv chromium ## adapters on real servers, clients in a real browser, on the primary Python
 	$(SECTION) "adapters and clients"
-	@CHROMIUM=$$($(CHROMIUM_PATH)) $(BIN)/python -m pytest tests --ignore=tests/core --adapter fastapi $(MARKS) $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest tests/adapters --adapter asgi -m "not soak and not browser" $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest tests/adapters --adapter websockets -m "not soak and not browser" $(PYTEST_ARGS)
-
-# Flask and Channels are young: a few of their tests fail, so they do not hold up the rest yet.
-test-young: .venv ## the adapters that are being finished: Flask and Channels
-	@$(BIN)/python -m pytest tests/adapters --adapter flask -m "not soak and not browser" $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest tests/adapters --adapter channels -m "not soak and not browser" $(PYTEST_ARGS)
+	@CHROMIUM=$$($(CHROMIUM_PATH)) $(BIN)/python -m pytest tests --ignore=tests/core -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
 
 test-core-only: ## the core in an environment without any framework
 	$(SECTION) "the core, alone"

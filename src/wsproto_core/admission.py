@@ -103,7 +103,10 @@ class Gate:
         denial = self.look(info)
         if denial is not None:
             return denial
-        info = self._with_query_credential(info)
+        if user_id is NOT_GIVEN and info.query:
+            info = self._with_query_credential(info)
+            if self._has_query_token(info):
+                return self._deny_query_token(info)
         try:
             identity = await self._identify(info, user_id)
             if identity is not None:
@@ -136,9 +139,6 @@ class Gate:
             return self._deny(info, Problem("The server is going away.", code="unavailable"))
         if not self._origins.allows(info):
             return self._deny_origin(info)
-        named = {name for name, _ in parse_qsl(info.query, keep_blank_values=True)} if info.query else frozenset[str]()
-        if not named.isdisjoint(_TOKEN_PARAMETERS - {self._settings.query_token}):
-            return self._deny_query_token(info)
         return None
 
     def release(self, admission: Admission) -> None:
@@ -194,6 +194,13 @@ class Gate:
         problem = Problem("Pages of this origin may not connect here.", code="forbidden")
         return self._deny(info, problem, CloseCode.POLICY_VIOLATION)
 
+    def _has_query_token(self, info: ConnectionInfo) -> bool:
+        """Say whether the URL has a token where none may be; what the route made of it itself is its own."""
+        if self._settings.authenticate is None:
+            return False
+        named = {name for name, _ in parse_qsl(info.query, keep_blank_values=True)}
+        return not named.isdisjoint(_TOKEN_PARAMETERS - {self._settings.query_token})
+
     def _deny_query_token(self, info: ConnectionInfo) -> Denial:
         self._security.handshake(
             "query_token", info, "connection refused: a token in the query string. Allow it with query_token='…'."
@@ -207,7 +214,7 @@ class Gate:
     def _with_query_credential(self, info: ConnectionInfo) -> ConnectionInfo:
         """Return what a connection told about itself, with the ticket or the token from its URL, if it may be there."""
         parameter = self._settings.query_token
-        if info.token is not None or not info.query or (self._settings.tickets is None and parameter is None):
+        if info.token is not None:
             return info
         named = dict(parse_qsl(info.query))
         if self._settings.tickets is not None and "ticket" in named:

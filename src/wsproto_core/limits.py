@@ -27,7 +27,7 @@ class Limits:
         outbox_bytes: bytes of the same. An empty outbox takes any one message.
         slow_consumer: what happens to a connection whose outbox is full when an event comes from elsewhere:
             ``"close"`` ends it with 1013; ``"drop_oldest"`` loses the events that wait longest; ``"conflate"`` keeps
-            of the events that wait only the newest of each key (see `Event.to`), and closes when that is not enough.
+            of those that wait only the newest of each key (see `Event.to`), and closes when that is not enough.
             What is lost shows as a hole in ``seq``, and is counted as ``lost_events``.
         rate: messages per second that one connection may send, or a pair of that and of how many may come at once;
             a message above it is answered with ``rate_limited``.

@@ -172,30 +172,56 @@ class DroppingQueue(_Sparse):
 
 
 class ConflatingQueue(_Sparse):
-    """Keeps the newest event of each key; what has no key, or too many keys, has no room as in `ClosingQueue`."""
+    """Keeps, when there is no room, only the newest event of each key (``conflate``).
 
-    __slots__ = ("_newest",)
+    What has no key, or too many keys, has no room as in `ClosingQueue`. While there is room nothing is lost: a client
+    that reads gets every event of a burst.
+    """
+
+    __slots__ = ("_newest", "_older")
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
         self._newest: dict[str, _Entry] = {}
+        self._older = 0
+        """How many events wait that a newer one could take the place of."""
 
     def offer(self, frame: Any, size: int, key: str | None) -> Offered:
         """Queue an event; see `FrameQueue.offer`."""
-        older = self._newest.pop(key, None) if key is not None else None
-        if older is not None:
-            self._lose(older)
+        lost = 0
+        if not self._has_room(size) and self._older:
+            lost = self._conflate()
+        if not self._has_room(size) and key in self._newest:
+            self._lose(self._newest.pop(key))
+            lost += 1
         if not self._has_room(size):
             return NO_ROOM
         entry = _Entry(frame, size, key)
         self._append(entry)
         if key is not None:
+            self._older += key in self._newest
             self._newest[key] = entry
-        return Offered(queued=True, lost=older is not None)
+        return Offered(queued=True, lost=lost)
+
+    def _conflate(self) -> int:
+        """Lose every event that a newer one could take the place of; return how many those were."""
+        older = [
+            each
+            for each in self._entries
+            if each.frame is not None and each.key is not None and self._newest[each.key] is not each
+        ]
+        for each in older:
+            self._lose(each)
+        self._older = 0
+        return len(older)
 
     def _taken(self, entry: _Entry) -> None:
-        if entry.key is not None and self._newest.get(entry.key) is entry:
+        if entry.key is None:
+            return
+        if self._newest[entry.key] is entry:
             del self._newest[entry.key]
+        else:
+            self._older -= 1
 
 
 _POLICIES: Final[dict[str, type[FrameQueue]]] = {

@@ -69,8 +69,8 @@ class Settings:
         require_origin: whether clients that send no Origin, and so are no browsers, are refused.
         authenticate: finds out who connects, when the route has not said so.
         tickets: takes the one-time tickets that it issued, from ``?ticket=…``; such a connection needs nothing else.
-        query_token: the name of a query parameter that may carry a token. By default there is none, and a URL with a
-            token in it is refused: access logs, proxies and histories keep URLs.
+        query_token: the name of a query parameter that may carry a token. By default there is none, and where
+            ``authenticate`` is asked a URL with a token in it is refused: access logs, proxies and histories keep URLs.
         authorize_subscribe: ``(context, audience) -> bool``: asked for every join, also those of server code, except
             where a typed topic decides itself. Without it, clients may subscribe to nothing else.
         client_wildcards: whether clients may subscribe with ``+`` and ``#``, as far as ``authorize_subscribe`` allows.

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 from tests.adapters.conftest import Serve
@@ -59,7 +60,7 @@ def holes_in(events: list[dict[str, Any]]) -> int:
     """Return how many numbers are left out between the first event of a room and the last; they rise, at least."""
     numbers = [1, *(event["seq"] for event in events)]
     assert numbers == sorted(set(numbers))
-    return sum(after - before - 1 for before, after in zip(numbers, numbers[1:], strict=False))
+    return sum(after - before - 1 for before, after in pairwise(numbers))
 
 
 async def test_close_cuts_the_slow_one_and_says_why(one_host: Host, serve: Serve, name: str) -> None:

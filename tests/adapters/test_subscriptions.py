@@ -94,9 +94,15 @@ async def test_what_is_no_topic_is_explained(hooked: Server, topic: str) -> None
         assert await client.is_served()
 
 
+async def test_a_wildcard_that_takes_in_typed_topics_is_refused(hooked: Server) -> None:
+    async with hooked.connect() as listener:
+        for each in ("#", "discussion/+", "+/+"):
+            assert (await listener.ask("ws.subscribe", {"topic": each}))["code"] == "forbidden"
+
+
 async def test_a_wildcard_reaches_no_reserved_level(hooked: Server, name: str) -> None:
     async with hooked.connect("/ws/?user=int:987") as listener, hooked.connect() as speaker:
-        await subscribe(listener, "#")
+        await subscribe(listener, "+")
         await speaker.send("chat.whisper", {"to": "986", "text": "psst"})
         assert await speaker.is_served()
         assert hooked.get(f"/say/{name}") == 0

@@ -90,22 +90,22 @@ def test_what_is_written_is_not_lost_any_more() -> None:
     assert drained(queue) == ["c", "d"]
 
 
-def test_conflate_keeps_the_newest_of_each_key() -> None:
-    queue = queue_of("conflate", messages=4)
+def test_conflate_keeps_the_newest_of_each_key_when_there_is_no_room() -> None:
+    queue = queue_of("conflate", messages=5)
     queue.put("answer", 1)
-    lost = [queue.offer(f"{key}{number}", 1, key).lost for number in range(3) for key in "ab"]
-    assert lost == [0, 0, 1, 1, 1, 1]
-    assert drained(queue) == ["answer", "a2", "b2"]
+    lost = [queue.offer(f"{key}{number}", 1, key).lost for number in range(4) for key in "ab"]
+    # Full with the answer, a0, b0, a1 and b1: the older two go. Then again.
+    assert lost == [0, 0, 0, 0, 2, 0, 2, 0]
+    assert drained(queue) == ["answer", "a2", "b2", "a3", "b3"]
+    assert (queue._older, queue._newest) == (0, {})
 
 
-def test_conflate_replaces_nothing_that_is_written() -> None:
-    queue = queue_of("conflate")
-    queue.offer("a0", 1, "a")
-    assert queue.take() == "a0"
-    assert queue.offer("a1", 1, "a").lost == 0
-    assert queue._newest
-    assert queue.take() == "a1"
-    assert not queue._newest
+def test_conflate_loses_nothing_while_there_is_room() -> None:
+    queue = queue_of("conflate", messages=10)
+    for number in range(10):
+        assert queue.offer(f"{number}", 1, "k") == Offered(queued=True)
+    assert drained(queue) == [f"{number}" for number in range(10)]
+    assert queue.offer("next", 1, "k").lost == 0
 
 
 def test_conflate_has_no_room_for_too_many_keys_or_none() -> None:
@@ -114,7 +114,26 @@ def test_conflate_has_no_room_for_too_many_keys_or_none() -> None:
         assert queue.offer(key, 1, key).queued
     assert queue.offer("d", 1, "d") is NO_ROOM
     assert queue.offer("no key", 1, None) is NO_ROOM
-    assert queue.offer("c again", 1, "c") == Offered(queued=True, lost=1)
+    for number in range(3):
+        assert queue.offer(f"c{number}", 1, "c") == Offered(queued=True, lost=1)
+    assert drained(queue) == ["a", "b", "c2"]
+
+
+def test_conflate_makes_room_in_bytes_too() -> None:
+    queue = queue_of("conflate", messages=10)
+    for number in range(3):
+        queue.offer(f"{number}", 30, "k")
+    assert queue.offer("large", 80, "k") == Offered(queued=True, lost=3)
+    assert drained(queue) == ["large"]
+
+
+def test_what_is_taken_is_not_older_any_more() -> None:
+    queue = queue_of("conflate", messages=4)
+    for number in range(3):
+        queue.offer(f"{number}", 1, "k")
+    assert (queue.take(), queue._older) == ("0", 1)
+    assert (queue.take(), queue._older) == ("1", 0)
+    assert (queue.take(), queue._newest) == ("2", {})
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "conflate"])

@@ -354,7 +354,7 @@ async def test_without_a_loop_the_rest_cannot_be_written(make: Callable[..., Box
 
 
 async def test_what_is_lost_for_newer_events_is_told(make: Callable[..., Box]) -> None:
-    box = make(slow_consumer="conflate")
+    box = make(slow_consumer="conflate", outbox_messages=2)
     with box.pen():
         assert [box.outbox.push(f"{key}{number}", key) for number in range(3) for key in "ab"] == [True] * 6
     assert await box.lines(3) == ["held", "a2", "b2"]
