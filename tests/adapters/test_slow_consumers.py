@@ -2,18 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
+
+import pytest
 
 from tests.adapters.conftest import Serve
 from tests.adapters.hosts import Host
 from tests.adapters.serving import Server
 from tests.adapters.talking import PATIENCE, Client, eventually
 
+pytestmark = pytest.mark.timeout(300)
+
 MiB = 1_048_576
 EVENTS = 20_000
 BATCH = 100
 SIZE = 4_000  # all of them are 80 MB: more than systems keep for a socket, more than the server may
-KEYS = 10
+KEYS = BATCH  # so that nobody who reads has two of one key on their way
 OUTBOX = 200
 # Compressed, what these tests send would be nothing.
 PLAIN: dict[str, Any] = {"compression": None, "max_size": None}
@@ -59,7 +64,7 @@ def holes_in(events: list[dict[str, Any]]) -> int:
     """Return how many numbers are left out between the first event of a room and the last; they rise, at least."""
     numbers = [1, *(event["seq"] for event in events)]
     assert numbers == sorted(set(numbers))
-    return sum(after - before - 1 for before, after in zip(numbers, numbers[1:], strict=False))
+    return sum(after - before - 1 for before, after in pairwise(numbers))
 
 
 async def test_close_cuts_the_slow_one_and_says_why(one_host: Host, serve: Serve, name: str) -> None:
