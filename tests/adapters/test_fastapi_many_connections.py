@@ -1,4 +1,4 @@
-"""Many connections on one process: what they cost, and that they leave nothing behind. `make soak` has the large form."""
+"""Many connections on one process: what they cost, and that they leave nothing behind; `make soak` runs more."""
 
 import resource
 import socket
@@ -115,7 +115,8 @@ def rest_of(client: Client) -> bytes:
     client.socket.settimeout(PATIENCE)
     data = b""
     while b"\x88" not in data:
-        assert (read := client.socket.recv(65_536)), "the server hung up"
+        read = client.socket.recv(65_536)
+        assert read, "the server hung up"
         data += read
     return data[data.index(b"\x88") :]
 
