@@ -133,7 +133,9 @@ def _socket_table(rounds: int) -> str:
             servers = {name: stack.enter_context(Server(name, "current", "websockets")) for name in SERVERS}
             for server in servers.values():
                 server.wait_until_ready()
-            results = interleave(list(SERVERS), lambda name, at=(servers, connections): _load(at[0][name], at[1]), rounds)
+            results = interleave(
+                list(SERVERS), lambda name, at=(servers, connections): _load(at[0][name], at[1]), rounds
+            )
         base = _figures(results["websockets_broadcast"])
         for name, found in results.items():
             mine = _figures(found)
