@@ -2,9 +2,9 @@
 
 import argparse
 
-from benchmarks import inprocess, roundtrip
+from benchmarks import fanout, inprocess, roundtrip
 
-TOPICS = {"inprocess": inprocess.run, "roundtrip": roundtrip.run}
+TOPICS = {"inprocess": inprocess.run, "roundtrip": roundtrip.run, "fanout": fanout.run}
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ PINS = {
     "current": (*_COMMON, *_FLASK, "fastapi==0.163.2", "beeflow-websocket[fastapi,flask]==0.3.0"),
     "channels": (*_COMMON, "channels==4.3.2", "daphne==4.2.3", "django==6.1.3", "beeflow-websocket[django]==0.3.0"),
     "fastws": (*_COMMON, "fastws==0.1.7"),  # it requires fastapi==0.100.0
+    "hawkapi": (*_COMMON, "hawkapi-websockets==0.3.0"),
+    "distributed": (*_COMMON, "fastapi==0.163.2", "fastapi-distributed-websocket==0.2.0"),
 }
 
 

@@ -10,6 +10,7 @@ from importlib import metadata
 _REPORTED = (
     "pydantic", "fastapi", "starlette", "uvicorn", "uvloop", "websockets",
     "channels", "daphne", "django", "flask", "flask-sock", "gunicorn", "beeflow-websocket", "fastws",
+    "hawkapi-websockets", "fastapi-distributed-websocket",
 )  # fmt: skip
 
 

@@ -65,13 +65,15 @@ class EncodedEvent:
         key: what the ``conflate`` policy of a slow consumer keeps the newest of.
     """
 
-    __slots__ = ("key", "msg_id", "name", "payload")
+    __slots__ = ("_tail", "key", "msg_id", "name", "payload")
 
     def __init__(self, msg_id: str, name: str, payload: str, key: str | None = None) -> None:
         self.key = key
         self.msg_id = msg_id
         self.name = name
         self.payload = payload
+        # What follows the number is the same for all whom one audience reaches. A pair, so that threads may share it.
+        self._tail: tuple[str | None, str] = (None, "")
 
     def text(self, seq: int, recipient: str, req_id: str | None = None) -> str:
         """Return the JSON text for one receiver (protocol section 3).
@@ -81,7 +83,13 @@ class EncodedEvent:
             recipient: the members that `recipient_members` made.
             req_id: the request that it answers, for the connection that asked.
         """
-        return event_text(self.msg_id, json_text(self.name), self.payload, seq, recipient, req_id)
+        if req_id is not None:
+            return event_text(self.msg_id, json_text(self.name), self.payload, seq, recipient, req_id)
+        tail = self._tail
+        if tail[0] is not recipient:
+            text = f',"event":{json_text(self.name)},{recipient},"payload":{self.payload}}}'
+            tail = self._tail = (recipient, text)
+        return f'{{"msg_id":"{self.msg_id}","seq":{seq}{tail[1]}'
 
 
 def event_text(msg_id: str, name: str, payload: str, seq: int, recipient: str, req_id: str | None) -> str:

@@ -187,7 +187,8 @@ class Outbox:
         finally:
             self.writing = False
             self._writer = None
-            self._wake_idle()
+            if self._idle is not None:
+                self._wake_idle()
 
     def _queue_to_fill(self) -> FrameQueue:
         if self._queue is None:

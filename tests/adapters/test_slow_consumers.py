@@ -5,16 +5,20 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.adapters.conftest import Serve
 from tests.adapters.hosts import Host
 from tests.adapters.serving import Server
 from tests.adapters.talking import PATIENCE, Client, eventually
 
+pytestmark = pytest.mark.timeout(300)
+
 MiB = 1_048_576
 EVENTS = 20_000
 BATCH = 100
 SIZE = 4_000  # all of them are 80 MB: more than systems keep for a socket, more than the server may
-KEYS = 10
+KEYS = BATCH  # so that nobody who reads has two of one key on their way
 OUTBOX = 200
 # Compressed, what these tests send would be nothing.
 PLAIN: dict[str, Any] = {"compression": None, "max_size": None}

@@ -1,0 +1,1 @@
+"""Each has `open_hub(members, others, write)`: what publishes one event to the members, and not to the others."""
