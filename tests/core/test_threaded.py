@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.peer import PATIENCE, V1, hub_of
+from tests.core.peer import PATIENCE, V1, envelope, hub_of
 from tests.core.wires import LARGE, Client, Wire
 from wsproto_core import ActionContext, Audience, ConnectionInfo, Denial, Event, Hub, Limits, Problem, Registry, room
 from wsproto_core.blocking import LoopThread
@@ -594,8 +594,6 @@ def test_a_blocking_call_can_be_cancelled_and_its_id_is_taken_meanwhile(
 ) -> None:
     peer = threads.connect(hub_of(registry), V1)
     blocked = peer.client.send("block")
-    from tests.core.peer import envelope
-
     peer.client.write(envelope("plain", {}, req_id=blocked))
     peer.client.send("ws.cancel", {"req_id": blocked})
     ends = [peer.client.read() for _ in range(2)]
@@ -853,3 +851,21 @@ def test_what_a_slow_client_never_gets_is_counted_and_shows_in_the_numbers(
     assert [each["payload"]["text"] for each in received[1:]] == ["7", "8"]
     assert [each["seq"] - before for each in received] == [1, 9, 10]
     assert hub.stats().counters == {"lost_events": 7}
+
+
+def test_a_message_that_comes_while_the_last_one_still_ends_is_looked_at_again(
+    threads: Threads, registry: Registry
+) -> None:
+    peer = threads.connect(hub_of(registry))
+    session = peer.session
+    held: Any = object()
+
+    def take_over_while_something_ends() -> None:
+        session._held = held
+        session._take_over(envelope("plain", {}))
+        session._held = None
+
+    threads.on_loop(take_over_while_something_ends)
+    call = session._replies.get(timeout=PATIENCE)
+    assert call is not None
+    assert call.action.name == "plain"
