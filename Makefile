@@ -6,7 +6,7 @@ RESOLUTION ?= highest
 BROWSER ?= yes
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-# Processes for the tests of the adapters, which mostly wait for servers to start.
+# Processes for the tests, which mostly wait: for servers to start, for limits to be reached.
 WORKERS ?= 3
 
 export PYTHON
@@ -53,7 +53,7 @@ endif
 
 test-core: .venv ## the core on the primary Python; branch coverage must be 100 %
 	$(SECTION) "the core, with coverage"
-	@$(BIN)/python -m pytest tests/core --cov --cov-report=term $(MARKS) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/core -n $(WORKERS) --cov --cov-report=term $(MARKS) $(PYTEST_ARGS)
 
 test-adapters: .venv chromium ## adapters on real servers, clients in a real browser, on the primary Python
 	$(SECTION) "adapters and clients"
@@ -82,7 +82,7 @@ test-javascript: .venv ## the JavaScript client, in Node
 
 test-interpreters: ## the suite on every other supported Python here; the browser sees no difference and is left out
 	$(SECTION) "other interpreters"
-	@scripts/test-interpreters.sh tests/core tests/adapters --adapter fastapi -m "not soak and not browser" $(PYTEST_ARGS)
+	@scripts/test-interpreters.sh tests/core tests/adapters --adapter fastapi -n $(WORKERS) -m "not soak and not browser" $(PYTEST_ARGS)
 
 test-wheel: ## build wheel and sdist, install them away from the checkout, try them there
 	$(SECTION) "the wheel"

@@ -822,11 +822,11 @@ def test_who_sends_too_much_is_told_in_whatever_thread(threads: Threads, registr
 def test_a_client_whose_handler_blocks_is_not_silent(
     threads: Threads, registry: Registry, gate: threading.Event
 ) -> None:
-    hub = hub_of(registry, limits=Limits(idle_timeout=0.1))
+    hub = hub_of(registry, limits=Limits(idle_timeout=0.4))
     peer = threads.connect(hub)
     peer.ask_until_here()
     peer.client.send("block")
-    peer.client.sock.settimeout(0.4)
+    peer.client.sock.settimeout(1.0)
     with pytest.raises(TimeoutError):
         peer.client.line()
     assert peer.session.is_busy
