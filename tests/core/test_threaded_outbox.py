@@ -359,3 +359,11 @@ async def test_what_is_lost_for_newer_events_is_told(make: Callable[..., Box]) -
         assert [box.outbox.push(f"{key}{number}", key) for number in range(3) for key in "ab"] == [True] * 6
     assert await box.lines(3) == ["held", "a2", "b2"]
     assert box.owner.lost == 4
+
+
+async def test_who_writes_for_others_leaves_the_rest_of_a_long_queue_to_the_loop(make: Callable[..., Box]) -> None:
+    box = make()
+    with box.pen():
+        assert all([box.outbox.push(f"{number}") for number in range(100)])
+    assert box.outbox.queued > 0
+    assert await box.lines(101) == ["held", *(f"{number}" for number in range(100))]
