@@ -256,9 +256,9 @@ def test_the_json_of_a_page_is_what_travels(path: Path) -> None:
 
 
 def test_the_javascript_can_be_read(tmp_path: Path) -> None:
-    page = read(ENGLISH / "javascript.md")
-    scripts = [block.text for block in page.of("js")]
-    for block in page.of("html"):
+    pages = [read(path) for path in WITH_CODE]
+    scripts = [block.text for page in pages for block in page.of("js")]
+    for block in [block for page in pages for block in page.of("html")]:
         scripts += re.findall(r'<script type="module">\n(.*?)</script>', block.text, re.DOTALL)
     assert scripts
     module = (ROOT / "clients/typescript/wsproto.js").read_text(encoding="utf-8")
@@ -367,6 +367,14 @@ def test_the_table_of_close_codes_is_that_of_the_code(folder: Path, yes: str) ->
     for code in CloseCode:
         if code is not CloseCode.NO_STATUS:
             assert table[str(code.value)][1].startswith(yes) == code.reconnect, code
+
+
+@LANGUAGES
+def test_every_reason_of_the_security_log_is_explained(folder: Path, yes: str) -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").glob("**/*.py"))
+    reasons = set(re.findall(r'security\.(?:handshake|message)\(\s*"(\w+)"', source))
+    assert "origin" in reasons
+    assert sorted(reasons - set(rows(folder / "asgi.md"))) == []
 
 
 def test_the_architecture_names_every_module() -> None:
