@@ -1,6 +1,7 @@
 """A Django project with sessions, users and views, served by uvicorn and by daphne."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -103,6 +104,54 @@ async def test_a_foreign_page_is_refused_with_the_visitor_s_cookie(site: Server)
     cookie = await asyncio.to_thread(log_in, site, "ada")
     headers = {"Cookie": cookie, "Origin": "https://evil.example"}
     assert (await site.refusal("/session/", additional_headers=headers)).status_code == 403
+
+
+@pytest.fixture(scope="module", params=list(SERVERS))
+def behind_proxy(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Server]:
+    """The project, served with the settings by which Django believes a proxy."""
+    settings = {"SECURE_PROXY_SSL_HEADER": ["HTTP_X_SCHEME", "https"], "USE_X_FORWARDED_HOST": True}
+    with serve(request.param, TEST_SETTINGS=json.dumps(settings)) as running:
+        yield running
+
+
+OWN = {"X-Scheme": "https", "X-Forwarded-Host": "shop.example", "Origin": "https://shop.example"}
+
+
+async def test_what_django_believes_of_a_proxy_makes_the_own_origin(behind_proxy: Server) -> None:
+    plain = f"127.0.0.1:{behind_proxy.port}"
+    accepted: list[dict[str, str]] = [
+        OWN,
+        {**OWN, "X-Scheme": "https, http"},
+        {**OWN, "X-Scheme": "http", "Origin": "http://shop.example"},
+        {"X-Scheme": "https", "Origin": f"https://{plain}"},
+        {"X-Forwarded-Host": "shop.example:8443", "Origin": "http://shop.example:8443"},
+        {"Origin": f"http://{plain}"},
+    ]
+    for headers in accepted:
+        async with behind_proxy.connect("/ws/", additional_headers=headers) as client:
+            assert await client.is_served(), headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({**OWN, "X-Scheme": "http"}, "http://shop.example"),
+        ({**OWN, "X-Scheme": "http, https"}, "http://shop.example"),
+        ({**OWN, "X-Forwarded-Host": "other.example"}, "https://other.example"),
+        # Which of them is meant nobody can tell, so it is none.
+        ({**OWN, "X-Forwarded-Host": "shop.example, other.example"}, "none"),
+    ],
+)
+async def test_a_page_of_another_scheme_or_host_is_refused_behind_it(
+    behind_proxy: Server, headers: dict[str, str], expected: str
+) -> None:
+    assert (await behind_proxy.refusal("/ws/", additional_headers=headers)).status_code == 403
+    assert f"origin refused: 'https://shop.example'; expected {expected}. Allow it" in behind_proxy.log
+
+
+async def test_nothing_of_a_proxy_is_believed_without_these_settings(site: Server) -> None:
+    assert (await site.refusal("/ws/", additional_headers=OWN)).status_code == 403
+    assert f"origin refused: 'https://shop.example'; expected http://127.0.0.1:{site.port}." in site.log
 
 
 async def test_an_access_token_logs_in_and_is_never_told(site: Server) -> None:
