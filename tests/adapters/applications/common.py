@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tests.adapters.applications.actions import farewells
 from tests.adapters.applications.hub_actions import may_subscribe
-from wsproto_core import SAME_ORIGIN, Hub, Limits
+from wsproto_core import SAME_ORIGIN, CloseCode, Hub, Limits, user
 from wsproto_core.security import AllowedOrigins
 
 logging.basicConfig(level=logging.INFO)
@@ -74,6 +74,13 @@ def resident_bytes() -> int:
     """Return the memory that this process has now; 0 where the system does not tell."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
+
+
+async def ban(hub: Hub, name: str) -> int:
+    """Close every connection of the user that `user_from` knows by this name, as an administrator's view does."""
+    user_id = user_from(name)
+    assert user_id is not None
+    return await hub.disconnect(user(user_id), CloseCode.FORBIDDEN, "You are banned.")
 
 
 PAGE = """<!doctype html>
