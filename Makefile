@@ -1,5 +1,5 @@
 # `make` or `make help` says what there is. All that is needed is a Python of 3.11 or newer with pip: uv, the
-# environments and, where it can be, Chromium are brought by the targets themselves.
+# environments and, where it can be, Chromium and nginx are brought by the targets themselves.
 
 PYTHON ?= python3
 RESOLUTION ?= highest
@@ -18,9 +18,11 @@ SECTION = @printf '\n== %s\n'
 ifeq ($(BROWSER),no)
 MARKS := -m "not soak and not browser"
 CHROMIUM_PATH := true
+NGINX_PATH := true
 else
 MARKS := -m "not soak"
 CHROMIUM_PATH := scripts/ensure-chromium.sh
+NGINX_PATH := scripts/ensure-nginx.sh
 endif
 
 # What old releases of a framework use may be deprecated in their own dependencies: that is not ours to mend.
@@ -31,7 +33,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-core test-core-only test-adapters test-adapter test-javascript test-interpreters test-wheel \
-	lint format bench soak build clean chromium conformance
+	lint format bench soak build clean chromium nginx conformance
 
 help: ## this list
 	@echo "make TARGET, with one of:"
@@ -39,7 +41,7 @@ help: ## this list
 	@echo "and, where it makes sense:"
 	@echo "  PYTHON=python3.13    the primary interpreter (default: python3)"
 	@echo "  PYTEST_ARGS='-k seq' more options for pytest"
-	@echo "  BROWSER=no           leave out the tests that need Chromium"
+	@echo "  BROWSER=no           leave out the tests that need Chromium or nginx"
 
 demo: ## the chat, on FastAPI and uvicorn (PORT=8000)
 	@scripts/sync.sh .venvs/demo --no-default-groups --group demo --extra fastapi
@@ -55,9 +57,9 @@ test-core: .venv ## the core on the primary Python; branch coverage must be 100 
 	$(SECTION) "the core, with coverage"
 	@$(BIN)/python -m pytest tests/core -n $(WORKERS) --cov --cov-report=term $(MARKS) $(PYTEST_ARGS)
 
-test-adapters: .venv chromium ## adapters on real servers, clients in a real browser, on the primary Python
+test-adapters: .venv chromium nginx ## adapters on real servers, clients in a real browser, on the primary Python
 	$(SECTION) "adapters and clients"
-	@CHROMIUM=$$($(CHROMIUM_PATH)) $(BIN)/python -m pytest tests --ignore=tests/core -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
+	@CHROMIUM=$$($(CHROMIUM_PATH)) NGINX=$$($(NGINX_PATH)) $(BIN)/python -m pytest tests --ignore=tests/core -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
 
 test-core-only: ## the core in an environment without any framework
 	$(SECTION) "the core, alone"
@@ -119,6 +121,10 @@ clean: ## remove environments, caches and what was built
 # Before the tests start, not in their middle: is there a browser?
 chromium:
 	@$(CHROMIUM_PATH) >/dev/null
+
+# And is there a proxy?
+nginx:
+	@$(NGINX_PATH) >/dev/null
 
 # The development environment: every extra and every tool. Always looked at: uv is quick when nothing has changed.
 .PHONY: .venv

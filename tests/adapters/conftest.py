@@ -24,6 +24,7 @@ class Serve(Protocol):
         args: Sequence[str] = (),
         source: str | None = None,
         hook: bool = False,
+        origins: Sequence[str] = (),
         **limits: Any,
     ) -> Server: ...
 
@@ -48,7 +49,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
     """Makes a server that is not started yet: of a host, or of an application for uvicorn.
 
     ``source`` is the text of a module ``app``; else the application is imported from where Python finds it. With
-    ``hook`` it asks `may_subscribe` of the actions, and lets clients subscribe with wildcards.
+    ``hook`` it asks `may_subscribe` of the actions, and lets clients subscribe with wildcards. Pages of ``origins`` may
+    connect beside those of its own, where the application asks for them.
     """
     numbers = itertools.count(1)
     folder = tmp_path_factory.mktemp("servers")
@@ -59,6 +61,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
         args: Sequence[str] = (),
         source: str | None = None,
         hook: bool = False,
+        origins: Sequence[str] = (),
         **limits: Any,
     ) -> Server:
         here = folder / str(next(numbers))
@@ -74,7 +77,11 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
         return Server(
             [*command, *args],
             here / "log",
-            {"TEST_LIMITS": json.dumps(limits), **({"TEST_HOOK": "yes"} if hook else {})},
+            {
+                "TEST_LIMITS": json.dumps(limits),
+                "TEST_ORIGINS": " ".join(origins),
+                **({"TEST_HOOK": "yes"} if hook else {}),
+            },
         )
 
     return make

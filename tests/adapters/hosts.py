@@ -6,6 +6,7 @@ A host serves an application that has the actions of `tests.adapters.application
 - ``/login/``: connections that `authenticate` of the actions is asked about;
 - ``GET /inside``: what `look_inside` says, as JSON;
 - ``GET /say/{room}``: emits an event to a room, from outside of any action; the answer is how many it reached;
+- ``GET /ban/{user}``: closes every connection of a user, named as for ``/ws/``, with 3003; the answer is how many;
 - ``GET /open/{gate}``: lets the actions pass that wait for this gate.
 """
 

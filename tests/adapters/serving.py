@@ -32,13 +32,16 @@ class Server(AbstractContextManager["Server"]):
         command: that starts it; ``{port}`` in it stands for the port.
         log: the file that its output goes to.
         environment: more variables.
+        program: that the command is for.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        self._reserved = _reserve_port()
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], program: str = sys.executable
+    ) -> None:
+        self._reserved = reserve_port()
         self.port: int = self._reserved.getsockname()[1]
         self._log = log
-        self._command = [sys.executable, *(part.replace("{port}", str(self.port)) for part in command)]
+        self._command = [program, *(part.replace("{port}", str(self.port)) for part in command)]
         self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:]), **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -137,7 +140,7 @@ class Server(AbstractContextManager["Server"]):
             return False
 
 
-def _reserve_port() -> socket.socket:
+def reserve_port() -> socket.socket:
     """Bind a free port, so that no test that runs at the same time is given it, while a server may have it."""
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

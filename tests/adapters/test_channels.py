@@ -1,7 +1,9 @@
 """A Django project with sessions, users and views, served by uvicorn and by daphne."""
 
 import asyncio
+import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -13,10 +15,12 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from tests.adapters.hosts import DAPHNE, uvicorn
+from tests.adapters.proxying import make_certificate
 from tests.adapters.serving import PATIENCE, ROOT, Server
-from tests.adapters.talking import eventually
+from tests.adapters.talking import Client, eventually
 
 APPLICATION = "tests.adapters.django_project.asgi:application"
 SETTINGS = "tests.adapters.django_project.settings_site"
@@ -103,6 +107,70 @@ async def test_a_foreign_page_is_refused_with_the_visitor_s_cookie(site: Server)
     cookie = await asyncio.to_thread(log_in, site, "ada")
     headers = {"Cookie": cookie, "Origin": "https://evil.example"}
     assert (await site.refusal("/session/", additional_headers=headers)).status_code == 403
+
+
+@pytest.fixture(scope="module", params=list(SERVERS))
+def behind_proxy(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Server]:
+    """The project, served with the settings by which Django believes a proxy."""
+    settings = {"SECURE_PROXY_SSL_HEADER": ["HTTP_X_SCHEME", "https"], "USE_X_FORWARDED_HOST": True}
+    with serve(request.param, TEST_SETTINGS=json.dumps(settings)) as running:
+        yield running
+
+
+OWN = {"X-Scheme": "https", "X-Forwarded-Host": "shop.example", "Origin": "https://shop.example"}
+
+
+async def test_what_django_believes_of_a_proxy_makes_the_own_origin(behind_proxy: Server) -> None:
+    plain = f"127.0.0.1:{behind_proxy.port}"
+    accepted: list[dict[str, str]] = [
+        OWN,
+        {**OWN, "X-Scheme": "https, http"},
+        {**OWN, "X-Scheme": "http", "Origin": "http://shop.example"},
+        {"X-Scheme": "https", "Origin": f"https://{plain}"},
+        {"X-Forwarded-Host": "shop.example:8443", "Origin": "http://shop.example:8443"},
+        {"Origin": f"http://{plain}"},
+    ]
+    for headers in accepted:
+        async with behind_proxy.connect("/ws/", additional_headers=headers) as client:
+            assert await client.is_served(), headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({**OWN, "X-Scheme": "http"}, "http://shop.example"),
+        ({**OWN, "X-Scheme": "http, https"}, "http://shop.example"),
+        ({**OWN, "X-Forwarded-Host": "other.example"}, "https://other.example"),
+        # Which of them is meant nobody can tell, so it is none.
+        ({**OWN, "X-Forwarded-Host": "shop.example, other.example"}, "none"),
+    ],
+)
+async def test_a_page_of_another_scheme_or_host_is_refused_behind_it(
+    behind_proxy: Server, headers: dict[str, str], expected: str
+) -> None:
+    assert (await behind_proxy.refusal("/ws/", additional_headers=headers)).status_code == 403
+    assert f"origin refused: 'https://shop.example'; expected {expected}. Allow it" in behind_proxy.log
+
+
+async def test_nothing_of_a_proxy_is_believed_without_these_settings(site: Server) -> None:
+    assert (await site.refusal("/ws/", additional_headers=OWN)).status_code == 403
+    assert f"origin refused: 'https://shop.example'; expected http://127.0.0.1:{site.port}." in site.log
+
+
+async def test_daphne_that_speaks_tls_itself_knows_its_own_pages(database: Path, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    endpoint = f"ssl:{{port}}:privateKey={key}:certKey={certificate}:interface=127.0.0.1"
+    command = ["-m", "daphne", "-e", endpoint, "--access-log", os.devnull, APPLICATION]
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    environment = {"DJANGO_SETTINGS_MODULE": SETTINGS, "TEST_DATABASE": str(database)}
+    with Server(command, tmp_path / "log", environment) as server:
+        for path in ("/ws/", "/layer/"):
+            url, origin = f"wss://127.0.0.1:{server.port}{path}", f"https://127.0.0.1:{server.port}"
+            async with connect(url, ssl=trusting, origin=Origin(origin), proxy=None) as websocket:
+                assert await Client(websocket).is_served()
+            with pytest.raises(InvalidStatus):
+                await connect(url, ssl=trusting, origin=Origin(origin.replace("https", "http")), proxy=None)
+            assert f"origin refused: 'http://127.0.0.1:{server.port}'; expected {origin}." in server.log
 
 
 async def test_an_access_token_logs_in_and_is_never_told(site: Server) -> None:

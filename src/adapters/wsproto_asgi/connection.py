@@ -96,6 +96,7 @@ async def run_websocket(
     state: Mapping[str, Any] | None = None,
     accepted: bool = False,
     surroundings: Surroundings = _NO_SURROUNDINGS,
+    info: ConnectionInfo | None = None,
 ) -> None:
     """Serve one WebSocket connection to its end.
 
@@ -111,6 +112,7 @@ async def run_websocket(
         accepted: whether the connection has been accepted already. Then it speaks the plain form: with which
             subprotocol it was accepted, only the application knows.
         surroundings: what handlers find around them, when a framework gives them something.
+        info: what the connection told about itself, where a framework knows more of it than the scope.
 
     Raises:
         TypeError: a user id that is none.
@@ -120,7 +122,8 @@ async def run_websocket(
         message = await receive()
         if message["type"] != "websocket.connect":
             return
-    info = info_from_scope(scope)
+    if info is None:
+        info = info_from_scope(scope)
     admission = await hub.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
     if isinstance(admission, Denial):
         if accepted:

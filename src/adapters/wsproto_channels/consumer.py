@@ -12,11 +12,12 @@ from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
 from wsproto_asgi.connection import run_websocket
-from wsproto_asgi.handshake import Scope, refuse
+from wsproto_asgi.handshake import Scope, info_from_scope, refuse
 from wsproto_channels.configuration import Configured, configured, mounted
-from wsproto_channels.daphne import complete
+from wsproto_channels.daphne import complete, complete_scope
 from wsproto_channels.databases import sweeper
 from wsproto_channels.layer_messages import layer_messages
+from wsproto_channels.proxies import behind_proxy
 from wsproto_core.admission import Denial, close_code_of
 from wsproto_core.closing import CloseCode
 from wsproto_core.context import ActionContext
@@ -70,7 +71,7 @@ class WebSocketConsumer(AsyncConsumer):
         """Serve one connection to its end."""
         this = configured()
         sweeper.serves(asyncio.get_running_loop())
-        self.scope = scope
+        self.scope = complete_scope(scope, send)
         self.hub = this.hub
         self.base_send = send
         try:
@@ -87,7 +88,10 @@ class WebSocketConsumer(AsyncConsumer):
                 self.channel_layer = layer
                 self.channel_name = await stack.enter_async_context(layer_messages(self, layer))
             receive, send = complete(receive, send)
-            await run_websocket(this.hub, self.scope, receive, send, surroundings=this.surroundings, **options)
+            info = behind_proxy(info_from_scope(self.scope))
+            await run_websocket(
+                this.hub, self.scope, receive, send, surroundings=this.surroundings, info=info, **options
+            )
 
     def get_user(self) -> Any:
         """Return the user: an object with ``is_authenticated`` and ``pk``, or None."""

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from tests.adapters.applications.actions import farewells
 from tests.adapters.applications.hub_actions import may_subscribe
-from wsproto_core import Hub, Limits
+from wsproto_core import SAME_ORIGIN, CloseCode, Hub, Limits, user
+from wsproto_core.security import AllowedOrigins
 
 logging.basicConfig(level=logging.INFO)
 logging.getLogger("wsproto_core").setLevel(logging.DEBUG)
@@ -29,6 +30,11 @@ def limits() -> Limits:
 def hook() -> Any:
     """Return what is asked for subscriptions, if the test wants a hook at all."""
     return may_subscribe if "TEST_HOOK" in os.environ else None
+
+
+def origins() -> AllowedOrigins:
+    """Return the origins that the test asked for, beside the same one."""
+    return [SAME_ORIGIN, *os.environ.get("TEST_ORIGINS", "").split()]
 
 
 def user_from(text: str | None) -> int | str | UUID | None:
@@ -68,3 +74,17 @@ def resident_bytes() -> int:
     """Return the memory that this process has now; 0 where the system does not tell."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
+
+
+async def ban(hub: Hub, name: str) -> int:
+    """Close every connection of the user that `user_from` knows by this name, as an administrator's view does."""
+    user_id = user_from(name)
+    assert user_id is not None
+    return await hub.disconnect(user(user_id), CloseCode.FORBIDDEN, "You are banned.")
+
+
+PAGE = """<!doctype html>
+<title>Site</title>
+<form method="post" action="log-in/ada"><button>Log in</button></form>
+"""
+"""A page on which its visitor can become Ada."""

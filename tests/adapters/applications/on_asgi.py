@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
 from wsproto_asgi import WebSocketApp
 from wsproto_asgi.handshake import Receive, Scope, Send
 from wsproto_core import ConnectionInfo, room
@@ -33,6 +33,8 @@ async def answer(path: str) -> object:
         return look_inside(socket.hub)
     if what == "say":
         return await socket.hub.emit(actions.Entered(room=name), to=room(name))
+    if what == "ban":
+        return await ban(socket.hub, name)
     return actions.gates[name].set()
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, WebSocket
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
 from wsproto_core import room
 from wsproto_fastapi import configure_websocket, handle_websocket
 
@@ -49,3 +49,8 @@ async def open_gate(name: str) -> None:
 @app.get("/say/{name}")
 async def say(name: str) -> int:
     return await hub.emit(actions.Entered(room=name), to=room(name))
+
+
+@app.get("/ban/{name}")
+async def ban_user(name: str) -> int:
+    return await ban(hub, name)

@@ -8,7 +8,7 @@ from flask_sock import Sock
 from simple_websocket import Server
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
 from wsproto_core import room
 from wsproto_core.blocking import loop_thread
 from wsproto_flask import configure_websocket, handle_websocket
@@ -53,6 +53,11 @@ def open_gate(name: str) -> str:
 @app.get("/say/<name>")
 def say(name: str) -> str:
     return str(loop_thread.run(hub.emit(actions.Entered(room=name), to=room(name))))
+
+
+@app.get("/ban/<name>")
+def ban_user(name: str) -> str:
+    return str(loop_thread.run(ban(hub, name)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
 from wsproto_core import ConnectionInfo, Hub, Settings, room
 from wsproto_websockets import serve
 
@@ -45,6 +45,8 @@ async def answer(connection: ServerConnection, request: Request) -> Response | N
             return as_json(connection, actions.gates[name].set())
         case "say", name:
             return as_json(connection, await hub.emit(actions.Entered(room=name), to=room(name)))
+        case "ban", name:
+            return as_json(connection, await ban(hub, name))
     return None
 
 

@@ -8,6 +8,7 @@ urlpatterns = [
     path("inside", views.inside),
     path("open/<name>", views.open_gate),
     path("say/<path:name>", views.say),
+    path("ban/<name>", views.ban_user),
     path("log-in/<name>", views.log_in),
     path("emit-sync/<path:name>", views.emit_sync),
     path("group-send/<path:name>", views.group_send),

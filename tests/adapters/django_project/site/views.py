@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model, login
 from django.http import HttpRequest, JsonResponse
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import look_inside
+from tests.adapters.applications.common import ban, look_inside
 from wsproto_channels import event_message, get_hub, group_name
 from wsproto_core import room
 
@@ -44,6 +44,10 @@ async def open_gate(request: HttpRequest, name: str) -> JsonResponse:
 
 async def say(request: HttpRequest, name: str) -> JsonResponse:
     return answer(await get_hub().emit(actions.Entered(room=name), to=room(name)))
+
+
+def ban_user(request: HttpRequest, name: str) -> JsonResponse:
+    return answer(async_to_sync(ban)(get_hub(), name))
 
 
 def log_in(request: HttpRequest, name: str) -> JsonResponse:
