@@ -157,6 +157,8 @@ class Gate:
                 raise Problem("The ticket is not valid, or not any more; get a new one.", code="unauthenticated")
             return identity
         if self._settings.authenticate is None:
+            if self._settings.tickets is not None:
+                raise Problem("Get a ticket first, and connect with '?ticket=…'.", code="unauthenticated")
             return Identity()
         found = self._settings.authenticate(info)
         return as_identity(await found if inspect.isawaitable(found) else found)
@@ -225,7 +227,7 @@ class Gate:
 
     def _deny(self, info: ConnectionInfo, problem: Problem, close_code: int | None = None) -> Denial:
         self._count("refused")
-        log.info("connection refused on %s: %s", info.path, problem.code)
+        log.info("connection refused on %r: %s", info.path, problem.code)
         return Denial(problem, close_code if close_code is not None else close_code_of(problem))
 
 

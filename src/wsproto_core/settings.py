@@ -68,7 +68,8 @@ class Settings:
         allowed_origins: which pages may connect: `SAME_ORIGIN`, `ANY_ORIGIN` or a list of origins; see `OriginPolicy`.
         require_origin: whether clients that send no Origin, and so are no browsers, are refused.
         authenticate: finds out who connects, when the route has not said so.
-        tickets: takes the one-time tickets that it issued, from ``?ticket=…``; such a connection needs nothing else.
+        tickets: takes the one-time tickets that it issued, from ``?ticket=…``. A connection that has one needs nothing
+            else; without ``authenticate``, one that has none is refused.
         query_token: the name of a query parameter that may carry a token. By default there is none, and where
             ``authenticate`` is asked a URL with a token in it is refused: access logs, proxies and histories keep URLs.
         authorize_subscribe: ``(context, audience) -> bool``: asked for every join, also those of server code, except

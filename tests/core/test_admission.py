@@ -307,6 +307,15 @@ async def test_a_ticket_lets_in_whom_it_was_issued_to_once() -> None:
     assert (await admitted(hub, ConnectionInfo(query="ticket=x"), user_id=7)).identity == Identity(7)
 
 
+async def test_with_tickets_alone_nobody_gets_in_without_one() -> None:
+    tickets = Tickets()
+    hub = hub_of(tickets=tickets)
+    denial = await denied(hub)
+    assert (denial.problem.status, denial.problem.detail) == (401, "Get a ticket first, and connect with '?ticket=…'.")
+    assert (await admitted(hub, ConnectionInfo(query=f"ticket={await tickets.issue(1)}"))).identity == Identity(1)
+    assert (await admitted(hub, user_id=None)).identity == Identity()
+
+
 async def test_without_tickets_it_is_a_parameter_like_any_other() -> None:
     assert (await admitted(hub_of(), ConnectionInfo(query="ticket=x"))).info.source is None
 

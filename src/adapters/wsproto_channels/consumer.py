@@ -148,7 +148,7 @@ class WebSocketConsumer(AsyncConsumer):
         user_id: object = None
         if user is not None and user.is_authenticated:
             user_id = await _result(self.get_user_id(user))
-        elif this.hub.settings.authenticate is not None:
+        elif this.hub.settings.authenticate is not None or this.hub.settings.tickets is not None:
             user_id = NOT_GIVEN
         elif not self.allow_anonymous:
             raise Problem("Log in first.", code="unauthenticated")
