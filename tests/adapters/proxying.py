@@ -48,7 +48,7 @@ class Nginx(Server):
         )
         self._plain = reserve_port()
         self.plain_port: int = self._plain.getsockname()[1]
-        certificate, key = _certificate(folder)
+        certificate, key = make_certificate(folder)
         shown = _documented()
         location = _found(r"    location /app/ \{\n.*?\n    \}\n", shown)
         traps = ""
@@ -93,7 +93,7 @@ def _replaced(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
+def make_certificate(folder: Path) -> tuple[Path, Path]:
     """Make a certificate that nobody but ourselves has signed, and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     subprocess.run(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -14,10 +15,12 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from tests.adapters.hosts import DAPHNE, uvicorn
+from tests.adapters.proxying import make_certificate
 from tests.adapters.serving import PATIENCE, ROOT, Server
-from tests.adapters.talking import eventually
+from tests.adapters.talking import Client, eventually
 
 APPLICATION = "tests.adapters.django_project.asgi:application"
 SETTINGS = "tests.adapters.django_project.settings_site"
@@ -152,6 +155,22 @@ async def test_a_page_of_another_scheme_or_host_is_refused_behind_it(
 async def test_nothing_of_a_proxy_is_believed_without_these_settings(site: Server) -> None:
     assert (await site.refusal("/ws/", additional_headers=OWN)).status_code == 403
     assert f"origin refused: 'https://shop.example'; expected http://127.0.0.1:{site.port}." in site.log
+
+
+async def test_daphne_that_speaks_tls_itself_knows_its_own_pages(database: Path, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    endpoint = f"ssl:{{port}}:privateKey={key}:certKey={certificate}:interface=127.0.0.1"
+    command = ["-m", "daphne", "-e", endpoint, "--access-log", os.devnull, APPLICATION]
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    environment = {"DJANGO_SETTINGS_MODULE": SETTINGS, "TEST_DATABASE": str(database)}
+    with Server(command, tmp_path / "log", environment) as server:
+        for path in ("/ws/", "/layer/"):
+            url, origin = f"wss://127.0.0.1:{server.port}{path}", f"https://127.0.0.1:{server.port}"
+            async with connect(url, ssl=trusting, origin=Origin(origin), proxy=None) as websocket:
+                assert await Client(websocket).is_served()
+            with pytest.raises(InvalidStatus):
+                await connect(url, ssl=trusting, origin=Origin(origin.replace("https", "http")), proxy=None)
+            assert f"origin refused: 'http://127.0.0.1:{server.port}'; expected {origin}." in server.log
 
 
 async def test_an_access_token_logs_in_and_is_never_told(site: Server) -> None:

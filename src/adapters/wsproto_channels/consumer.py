@@ -14,7 +14,7 @@ from channels.layers import get_channel_layer
 from wsproto_asgi.connection import run_websocket
 from wsproto_asgi.handshake import Scope, info_from_scope, refuse
 from wsproto_channels.configuration import Configured, configured, mounted
-from wsproto_channels.daphne import complete
+from wsproto_channels.daphne import complete, complete_scope
 from wsproto_channels.databases import sweeper
 from wsproto_channels.layer_messages import layer_messages
 from wsproto_channels.proxies import behind_proxy
@@ -71,7 +71,7 @@ class WebSocketConsumer(AsyncConsumer):
         """Serve one connection to its end."""
         this = configured()
         sweeper.serves(asyncio.get_running_loop())
-        self.scope = scope
+        self.scope = complete_scope(scope, send)
         self.hub = this.hub
         self.base_send = send
         try:

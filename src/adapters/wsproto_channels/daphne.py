@@ -1,9 +1,10 @@
-"""What daphne leaves out, though what it is built on can do it: close codes and reasons, and waiting for the client.
+"""What daphne leaves out, though what it is built on can do it: close codes and reasons, waiting for the client, TLS.
 
 daphne closes with 1000 or a code from 3000 on, without a reason; a violation of RFC 6455 ends in silence instead of a
-close code; and it keeps in memory whatever a client does not read, or sends faster than it is handled. Behind the
-``send`` that daphne gives to an application is Autobahn's protocol, which is asked for the rest. Where it cannot be
-found, because something in between has wrapped it, daphne is left to do what it can.
+close code; it keeps in memory whatever a client does not read, or sends faster than it is handled; and it does not tell
+whether a socket is ``ws`` or ``wss``, without which pages that came by ``https`` are all foreign. Behind the ``send``
+that daphne gives to an application is Autobahn's protocol, which is asked for the rest. Where it cannot be found,
+because something in between has wrapped it, daphne is left to do what it can.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import functools
 from collections import deque
 from typing import Any, Final
 
-from wsproto_asgi.handshake import Message, Receive, Send
+from wsproto_asgi.handshake import Message, Receive, Scope, Send
 
-__all__ = ["complete"]
+__all__ = ["complete", "complete_scope"]
 
 # What may wait between daphne and us, before nothing more is read from the socket.
 _WAITING_MESSAGES: Final = 64
@@ -29,6 +30,16 @@ def complete(receive: Receive, send: Send) -> tuple[Receive, Send]:
         return receive, send
     connection = _Connection(protocol, receive, send)
     return connection.receive, connection.send
+
+
+def complete_scope(scope: Scope, send: Send) -> Scope:
+    """Return a scope with the scheme that daphne leaves out; the same one on other servers."""
+    protocol = _protocol_behind(send) if "scheme" not in scope else None
+    if protocol is None:
+        return scope
+    from twisted.internet.interfaces import ISSLTransport  # daphne is not everybody's server
+
+    return {**scope, "scheme": "wss" if ISSLTransport.providedBy(protocol.transport) else "ws"}
 
 
 def _protocol_behind(send: Any) -> Any:

@@ -1,6 +1,6 @@
 """What a proxy said about the handshake, as far as Django's own settings believe it.
 
-Not every server tells whether the client came over TLS; daphne never does.
+Not every server looks at what a proxy says of the scheme: daphne does not, for sockets.
 """
 
 from __future__ import annotations
