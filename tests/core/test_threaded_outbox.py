@@ -364,6 +364,6 @@ async def test_what_is_lost_for_newer_events_is_told(make: Callable[..., Box]) -
 async def test_who_writes_for_others_leaves_the_rest_of_a_long_queue_to_the_loop(make: Callable[..., Box]) -> None:
     box = make()
     with box.pen():
-        assert all([box.outbox.push(f"{number}") for number in range(100)])
+        assert all(box.outbox.push(f"{number}") for number in range(100))
     assert box.outbox.queued > 0
     assert await box.lines(101) == ["held", *(f"{number}" for number in range(100))]

@@ -3,8 +3,8 @@
 daphne closes with 1000 or a code from 3000 on, without a reason; a violation of RFC 6455 ends in silence instead of a
 close code; it keeps in memory whatever a client does not read, or sends faster than it is handled; and it does not tell
 whether a socket is ``ws`` or ``wss``, without which pages that came by ``https`` are all foreign. Behind the ``send``
-that daphne gives to an application is Autobahn's protocol, which is asked for the rest. Where it cannot be found, because
-something in between has wrapped it, daphne is left to do what it can.
+that daphne gives to an application is Autobahn's protocol, which is asked for the rest. Where it cannot be found,
+because something in between has wrapped it, daphne is left to do what it can.
 """
 
 from __future__ import annotations
