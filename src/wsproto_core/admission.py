@@ -16,7 +16,7 @@ from wsproto_core.ids import new_connection_id
 from wsproto_core.index import Index
 from wsproto_core.origins import OriginPolicy
 from wsproto_core.problems import Problem
-from wsproto_core.recipients import Audience, connection, user
+from wsproto_core.recipients import Audience, connection, everyone, user
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
 from wsproto_core.settings import Settings
@@ -54,6 +54,7 @@ class Admission:
         codec: how its messages travel.
         rooms: that it is in from the beginning.
         state: what its state begins with.
+        revoked: the code and the reason that it is closed with as soon as it is open: it was disconnected before.
         used: whether it was opened or released already.
     """
 
@@ -64,6 +65,7 @@ class Admission:
     codec: Codec
     rooms: tuple[Audience | str, ...] = ()
     state: dict[str, Any] | None = None
+    revoked: tuple[int, str] | None = field(default=None, init=False)
     used: bool = field(default=False, init=False)
 
 
@@ -147,6 +149,15 @@ class Gate:
         with self._lock:
             if self._reserved.get(admission.connection_id) is admission:
                 del self._reserved[admission.connection_id]
+
+    def revoke(self, audiences: Iterable[Audience], code: int, reason: str) -> None:
+        """Have connections that are on their way closed as soon as they are open; see `Hub.disconnect`."""
+        asked = frozenset(audiences)
+        with self._lock:
+            for admission in self._reserved.values():
+                own = {connection(admission.connection_id), everyone(), _user_of(admission.identity)}
+                if not asked.isdisjoint(own):
+                    admission.revoked = (code, reason)
 
     async def _identify(self, info: ConnectionInfo, user_id: object) -> Identity | None:
         if user_id is not NOT_GIVEN:

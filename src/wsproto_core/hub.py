@@ -186,6 +186,9 @@ class Hub:
         self._index.add(session)
         self.gate.release(admission)
         self._opened += 1
+        if admission.revoked is not None:
+            session.close(*admission.revoked)
+            return
         if admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
             session.start(self._begin(session, admission))
 
@@ -337,7 +340,7 @@ class Hub:
     async def disconnect(
         self, audience: Audience | SupportsAudience, code: int = CloseCode.NORMAL, reason: str = ""
     ) -> int:
-        """Close every connection of an audience.
+        """Close every connection of an audience, also those whose handshake is under way.
 
         Args:
             audience: ``user(42)``, ``room("lobby")``, ``connection(id)``.
@@ -351,6 +354,7 @@ class Hub:
             ValueError: a code that may not be sent (RFC 6455 section 7.4).
         """
         check_close_code(code)
+        self.gate.revoke(as_audiences(audience), code, reason)
         sessions = await self.members(audience)
         for session in sessions:
             session.close_threadsafe(code, reason)

@@ -20,12 +20,15 @@ from wsproto_core import (
     Limits,
     Problem,
     Tickets,
+    connection,
     room,
+    user,
 )
 from wsproto_core.admission import close_code_of
 from wsproto_core.codec import PLAIN, V1_JSON
 from wsproto_core.errors import InvalidTopicError
 from wsproto_core.security import ANY_ORIGIN, AUTHENTICATE_LATER
+from wsproto_core.testing import MemoryTransport
 
 INFO = ConnectionInfo()
 
@@ -347,3 +350,21 @@ async def test_who_is_refused_is_written_down(caplog: pytest.LogCaptureFixture) 
     assert reasons == ["credential", "origin", "limit"]
     assert "from ::1:1" in caplog.text
     assert "SECRET" not in caplog.text
+
+
+async def test_who_is_disconnected_on_the_way_in_is_closed_at_once() -> None:
+    hub = hub_of(on_connect=lambda context: pytest.fail("it is not let in"))
+    for audience in (user(42), connection("mine")):
+        banned = await admitted(hub, user_id=42, connection_id="mine")
+        other = await admitted(hub, user_id=43)
+        assert await hub.disconnect(audience, 3003, "Banned.") == 0
+        transport = MemoryTransport()
+        session = hub.open(transport, banned)
+        while await transport.next_frame() is not None:
+            pass
+        assert (transport.close_code, transport.close_reason) == (3003, "Banned.")
+        session.closed(3003)
+        await session.finished()
+        assert other.revoked is None
+        hub.release(other)
+    assert not hub.connections
