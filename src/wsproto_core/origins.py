@@ -123,7 +123,17 @@ def own_origin(info: ConnectionInfo) -> Origin | None:
     if len(hosts) != 1:
         return None
     scheme = "https" if info.scheme in {"wss", "https"} else "http"
-    return parse_origin(f"{scheme}://{hosts[0]}")
+    return parse_origin(f"{scheme}://{_in_ascii(hosts[0])}")
+
+
+def _in_ascii(host: str) -> str:
+    """Return a host as clients send it: wsproto, below uvicorn, hands over the Unicode of what came in Punycode."""
+    if host.isascii():
+        return host
+    try:
+        return host.encode("latin-1").decode().encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def _origin_text(scheme: str, host: str, port: int) -> str:

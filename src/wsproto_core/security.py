@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast, final
 from uuid import UUID
 
@@ -25,6 +25,8 @@ __all__ = [
     "Identity",
     "UserId",
     "as_identity",
+    "identity_document",
+    "identity_from",
 ]
 
 UserId = int | str | UUID
@@ -133,3 +135,26 @@ def as_identity(value: object) -> Identity | None:
     if isinstance(value, Identity):
         return value
     return Identity(check_user_id(value))
+
+
+def identity_document(identity: Identity) -> dict[str, Any]:
+    """Return an identity as an object that JSON can carry, if it can carry the state."""
+    user_id = identity.user_id
+    kind = "uuid" if isinstance(user_id, UUID) else type(user_id).__name__
+    return {
+        "user": [kind, str(user_id) if kind == "uuid" else user_id],
+        "expires_at": identity.expires_at,
+        "scopes": sorted(identity.scopes),
+        "state": dict(identity.state),
+    }
+
+
+def identity_from(document: Mapping[str, Any]) -> Identity:
+    """Return the identity that `identity_document` was given.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is no such document.
+    """
+    kind, user_id = document["user"]
+    identity = Identity(expires_at=document["expires_at"], scopes=document["scopes"], state=document["state"])
+    return replace(identity, user_id=UUID(user_id) if kind == "uuid" else cast("UserId | None", user_id))

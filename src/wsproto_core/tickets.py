@@ -12,14 +12,12 @@ import math
 import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import replace
 from time import monotonic
-from typing import Any, Final, Protocol, cast
-from uuid import UUID
+from typing import Final, Protocol
 
 from wsproto_core.blocking import loop_thread
 from wsproto_core.errors import ConfigurationError
-from wsproto_core.security import Identity, UserId, as_identity
+from wsproto_core.security import Identity, UserId, as_identity, identity_document, identity_from
 
 __all__ = ["MemoryTicketStore", "TicketStore", "Tickets"]
 
@@ -105,7 +103,7 @@ class Tickets:
         if found is None:
             raise TypeError("A ticket is for somebody: a user id, None for anonymous, or an Identity.")
         ticket = secrets.token_urlsafe(_BYTES)
-        await self._store.put(_key(ticket), _write(found), self._lifetime)
+        await self._store.put(_key(ticket), _written(found), self._lifetime)
         return ticket
 
     def issue_sync(self, identity: Identity | UserId | None) -> str:
@@ -118,7 +116,7 @@ class Tickets:
         if value is None:
             return None
         try:
-            return _read(value)
+            return identity_from(json.loads(value))
         except (ValueError, TypeError, KeyError):
             # What an engine says is distrusted like what a client says.
             return None
@@ -129,20 +127,5 @@ def _key(ticket: str) -> str:
     return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _write(identity: Identity) -> bytes:
-    user_id = identity.user_id
-    kind = "uuid" if isinstance(user_id, UUID) else type(user_id).__name__
-    document = {
-        "user": [kind, str(user_id) if kind == "uuid" else user_id],
-        "expires_at": identity.expires_at,
-        "scopes": sorted(identity.scopes),
-        "state": dict(identity.state),
-    }
-    return json.dumps(document, allow_nan=False).encode()
-
-
-def _read(value: bytes) -> Identity:
-    document: dict[str, Any] = json.loads(value)
-    kind, user_id = document["user"]
-    identity = Identity(expires_at=document["expires_at"], scopes=document["scopes"], state=document["state"])
-    return replace(identity, user_id=UUID(user_id) if kind == "uuid" else cast("UserId | None", user_id))
+def _written(identity: Identity) -> bytes:
+    return json.dumps(identity_document(identity), allow_nan=False).encode()

@@ -198,3 +198,14 @@ def test_who_sends_no_origin_may_be_refused(policy: Any) -> None:
 def test_a_wildcard_stands_for_whole_subdomains(entry: str) -> None:
     with pytest.raises(ConfigurationError, match=r"or https://\*\.example\.com for all its subdomains"):
         OriginPolicy([entry])
+
+
+@pytest.mark.parametrize("host", ["bücher.example", "bücher.example:80"])
+def test_a_host_that_the_server_made_unicode_is_the_one_that_came_in_punycode(host: str) -> None:
+    def own(value: str) -> object:
+        return own_origin(ConnectionInfo(headers=Headers({"host": value})))
+
+    assert own(host.encode().decode("latin-1")) == ("http", "xn--bcher-kva.example", 80)
+    # What is no UTF-8, and what is no name.
+    assert own(host.encode("latin-1").decode("latin-1")) is None
+    assert own("ü..example".encode().decode("latin-1")) is None

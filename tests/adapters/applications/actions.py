@@ -11,12 +11,15 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from wsproto_core import (
+    AUTHENTICATE_LATER,
     ActionContext,
     Audience,
     ConnectionInfo,
     Event,
     Hub,
+    Identity,
     Problem,
+    Tickets,
     action,
     default_registry,
     exception_handler,
@@ -29,6 +32,9 @@ default_registry.include(conformance_registry())
 
 gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
 """What handlers wait for, by name, until somebody calls `open`."""
+
+tickets = Tickets()
+"""What every application takes, and the action ``ticket`` issues."""
 
 farewells: Counter[str] = Counter()
 """How often `on_disconnect` ran, by connection."""
@@ -204,14 +210,28 @@ async def on_disconnect(context: ActionContext, code: int) -> None:
     await note("gone", context, code)
 
 
-def authenticate(info: ConnectionInfo) -> str:
-    """Take the token as the name of the user, unless it is one of those that are refused."""
+def authenticate(info: ConnectionInfo) -> Any:
+    """Take the token as the name of the user, unless it is one of those that are refused.
+
+    Of ``s3cret!ada~1800000000.5`` the name is ``ada``, and the credential ends at that moment. ``?later`` lets the
+    client authenticate later.
+    """
     match info.token:
+        case None if "later" in info.query:
+            return AUTHENTICATE_LATER
         case None:
             raise Problem("Bring a token.", code="unauthenticated")
         case "expired":
             raise Problem("The token has expired.", code="unauthenticated")
         case "banned":
             raise Problem("Not you.", code="forbidden")
+        case token if "forged" in token:
+            raise Problem("The token is not valid.", code="unauthenticated")
         case token:
-            return token
+            name, _, end = token.rpartition("!")[2].partition("~")
+            return Identity(name, expires_at=float(end) if end else None)
+
+
+@action("ticket")
+async def ticket(payload: Name) -> Passed:
+    return Passed(name=await tickets.issue(payload.name), thread="")

@@ -1,8 +1,8 @@
 """The application under test on any ASGI server, without a framework."""
 
 import json
+from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from tests.adapters.applications import actions
 from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
@@ -11,7 +11,7 @@ from wsproto_asgi.handshake import Receive, Scope, Send
 from wsproto_core import ConnectionInfo, room
 
 
-def authenticate(info: ConnectionInfo) -> int | str | UUID | None:
+def authenticate(info: ConnectionInfo) -> Any:
     if info.path == "/login/":
         return actions.authenticate(info)
     return user_from(parse_qs(info.query).get("user", [None])[0])
@@ -23,6 +23,7 @@ socket = WebSocketApp(
     authorize_subscribe=hook(),
     client_wildcards=hook() is not None,
     authenticate=authenticate,
+    tickets=actions.tickets,
     on_disconnect=actions.on_disconnect,
 )
 

@@ -22,6 +22,7 @@ hub = configure_websocket(
     authorize_subscribe=hook(),
     client_wildcards=hook() is not None,
     authenticate=actions.authenticate,
+    tickets=actions.tickets,
     on_disconnect=actions.on_disconnect,
 )
 

@@ -6,7 +6,6 @@ import json
 import sys
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
@@ -17,7 +16,7 @@ from wsproto_core import ConnectionInfo, Hub, Settings, room
 from wsproto_websockets import serve
 
 
-def authenticate(info: ConnectionInfo) -> int | str | UUID | None:
+def authenticate(info: ConnectionInfo) -> Any:
     if info.path == "/login/":
         return actions.authenticate(info)
     return user_from(parse_qs(info.query).get("user", [None])[0])
@@ -30,6 +29,7 @@ hub = Hub(
         authorize_subscribe=hook(),
         client_wildcards=hook() is not None,
         authenticate=authenticate,
+        tickets=actions.tickets,
         on_disconnect=actions.on_disconnect,
     )
 )

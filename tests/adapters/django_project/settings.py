@@ -3,6 +3,7 @@
 import os
 import tempfile
 
+from tests.adapters.applications.actions import tickets
 from tests.adapters.applications.common import hook, limits
 
 SECRET_KEY = "of a test"
@@ -39,5 +40,6 @@ WSPROTO = {
     "AUTHORIZE_SUBSCRIBE": hook(),
     "CLIENT_WILDCARDS": hook() is not None,
     "AUTHENTICATE": "tests.adapters.applications.actions.authenticate",
+    "TICKETS": tickets,
     "ON_DISCONNECT": "tests.adapters.applications.actions.on_disconnect",
 }
