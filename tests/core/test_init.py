@@ -25,6 +25,8 @@ FRAMEWORKS = (
     ),
     *(
         "hypercorn",
+        "itsdangerous",
+        "jwt",
         "litestar",
         "msgpack",
         "nats",
