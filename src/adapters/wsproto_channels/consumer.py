@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar, cast
+from urllib.parse import parse_qsl
 
 from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
@@ -148,7 +149,9 @@ class WebSocketConsumer(AsyncConsumer):
         user_id: object = None
         if user is not None and user.is_authenticated:
             user_id = await _result(self.get_user_id(user))
-        elif this.hub.settings.authenticate is not None or this.hub.settings.tickets is not None:
+        elif this.hub.settings.authenticate is not None or (
+            this.hub.settings.tickets is not None and _has_ticket(self.scope)
+        ):
             user_id = NOT_GIVEN
         elif not self.allow_anonymous:
             raise Problem("Log in first.", code="unauthenticated")
@@ -156,6 +159,11 @@ class WebSocketConsumer(AsyncConsumer):
         rooms: Iterable[Audience | str] = await _result(self.get_rooms())
         state: Mapping[str, Any] | None = await _result(self.get_state())
         return {"user_id": user_id, "connection_id": self.connection_id, "rooms": rooms, "state": state}
+
+
+def _has_ticket(scope: Scope) -> bool:
+    query: bytes = scope.get("query_string", b"")
+    return any(name == "ticket" for name, _ in parse_qsl(query.decode("latin-1")))
 
 
 def scope_of(context: ActionContext[Any]) -> Scope:
