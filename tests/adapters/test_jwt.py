@@ -78,10 +78,6 @@ async def test_the_claims_of_user_and_scopes_have_the_names_that_they_are_given(
     assert without.scopes == frozenset()
 
 
-async def test_a_token_without_an_end_has_none() -> None:
-    assert await ask(authenticator(), jwt.encode({"sub": "ada"}, SECRET)) == Identity("ada")
-
-
 async def test_the_clocks_may_be_apart_by_the_leeway_at_both_ends() -> None:
     end = int(time.time()) - 5
     assert await ask(authenticator(leeway=60), token(exp=end)) == Identity("ada", expires_at=end + 60)
@@ -105,6 +101,7 @@ BAD: dict[str, Callable[[], str]] = {
     "not yet": lambda: token(nbf=NOW + 600),
     "issued in the future": lambda: token(iat=NOW + 600),
     "an audience where none is expected": lambda: token(aud="mail"),
+    "no end": lambda: jwt.encode({"sub": "ada"}, SECRET),
     "no user": lambda: jwt.encode({"exp": NOW + 60}, SECRET),
     "a user of null": lambda: token(sub=None),
     "an empty user": lambda: token(sub=""),
@@ -281,3 +278,10 @@ def test_without_the_library_it_names_the_extra() -> None:
     assert import_error("wsproto_jwt", without="jwt") == (
         "wsproto_jwt needs PyJWT, which is not installed: pip install 'wsproto-core[jwt]'."
     )
+
+
+async def test_tokens_without_an_end_are_taken_where_the_application_says_so() -> None:
+    endless = jwt.encode({"sub": "ada"}, SECRET)
+    assert await ask(authenticator(require_exp=False), endless) == Identity("ada")
+    with pytest.raises(ConfigurationError, match="require_exp is True or False, not 'no'"):
+        authenticator(require_exp="no")

@@ -41,6 +41,7 @@ class JwtAuthenticator:
         issuer: who may issue them, one or several.
         user_claim: the claim that names the user, a text or an integer.
         leeway: seconds that the clocks of issuer and server may be apart.
+        require_exp: whether a token must say when it ends. One that does not would open connections for ever.
         scopes_claim: the claim that names the scopes, as words of one text or as a list; None is none.
         optional: whether connections without a token are anonymous.
         later: whether they authenticate later, with ``ws.authenticate``.
@@ -58,6 +59,7 @@ class JwtAuthenticator:
         issuer: str | Iterable[str] | None = None,
         user_claim: str = "sub",
         leeway: float = 0,
+        require_exp: bool = True,
         scopes_claim: str | None = "scope",
         optional: bool = False,
         later: bool = False,
@@ -71,6 +73,9 @@ class JwtAuthenticator:
                 raise ConfigurationError(f"{_NAME}: {name} is the name of a claim, not {claim!r}.")
         if isinstance(leeway, bool) or not isinstance(leeway, (int, float)) or not 0 <= leeway < math.inf:
             raise ConfigurationError(f"{_NAME}: leeway is a number of seconds from 0 on, not {leeway!r}.")
+        if not isinstance(require_exp, bool):
+            raise ConfigurationError(f"{_NAME}: require_exp is True or False, not {require_exp!r}.")
+        self._required = [user_claim, "exp"] if require_exp else [user_claim]
         self._user_claim, self._scopes_claim, self._leeway = user_claim, scopes_claim, leeway
         if not callable(key):
             self._check_key(key)
@@ -101,7 +106,7 @@ class JwtAuthenticator:
                 audience=self._audience,
                 issuer=self._issuer,
                 leeway=self._leeway,
-                options={"require": [self._user_claim]},
+                options={"require": self._required},
             )
             return self._identity(claims)
         except _BROKEN:
