@@ -277,3 +277,12 @@ async def test_a_layer_that_is_not_there_is_told() -> None:
     backplane = ChannelLayerBackplane("nowhere")
     with pytest.raises(ConfigurationError, match="no channel layer 'nowhere' in CHANNEL_LAYERS"):
         await backplane.start(lambda topic, message: None)
+
+
+async def test_a_filter_is_no_group_and_that_is_told_once(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("sport/+", "sport/#"):
+        await listener.backplane.subscribe(name)
+        await listener.backplane.unsubscribe(name)
+    assert listener.layer.members == set()
+    assert caplog.text.count("a channel layer carries exact topics") == 1
+    assert "the filter 'sport/+' hears events of this process only" in caplog.text

@@ -16,6 +16,7 @@ from channels.layers import BaseChannelLayer, get_channel_layer
 from wsproto_channels.groups import group_name, publication_message, read_message
 from wsproto_core.backplane import Receiver
 from wsproto_core.errors import ConfigurationError
+from wsproto_core.topics import has_wildcards
 
 __all__ = ["ChannelLayerBackplane"]
 
@@ -41,6 +42,7 @@ class ChannelLayerBackplane:
         self.alias = alias
         self._life: _Life | None = None
         self._down_until = 0.0
+        self._told_of_filters = False
 
     async def start(self, receiver: Receiver) -> None:
         """Take a channel, and begin to read it."""
@@ -60,13 +62,19 @@ class ChannelLayerBackplane:
             await life.forget()
 
     async def subscribe(self, topic: str) -> None:
-        """Join the group of a topic."""
-        if self._life is not None:
+        """Join the group of a topic. A filter would be many groups, which no layer can name."""
+        if has_wildcards(topic):
+            if not self._told_of_filters:
+                self._told_of_filters = True
+                log.warning(
+                    "the filter %r hears events of this process only: a channel layer carries exact topics", topic
+                )
+        elif self._life is not None:
             await self._life.add(group_name(topic))
 
     async def unsubscribe(self, topic: str) -> None:
         """Leave the group of a topic."""
-        if self._life is not None:
+        if self._life is not None and not has_wildcards(topic):
             await self._life.discard(group_name(topic))
 
     async def publish(self, topic: str, message: bytes) -> None:
