@@ -843,6 +843,8 @@ def test_what_a_slow_client_never_gets_is_counted_and_shows_in_the_numbers(
     hub = hub_of(registry, limits=Limits(slow_consumer="drop_oldest", outbox_messages=2, send_timeout=None))
     peer = threads.connect(hub, rooms=["lobby"])
     peer.ask_until_here()
+    # The reader's thread may still have the pen from its answer, and what comes then would wait like the rest.
+    wait_until(lambda: not peer.session._threaded_outbox.writing)
     before = peer.session._seq
     hub.emit_sync(Said(text=LARGE), to=room("lobby"))
     for number in range(9):
