@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +19,7 @@ from wsproto_core.recipients import Audience, connection, everyone, user
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
 from wsproto_core.settings import Settings
+from wsproto_core.tasks import resolved
 from wsproto_core.transport import ConnectionInfo
 
 __all__ = ["Admission", "Denial", "Gate", "close_code_of"]
@@ -171,8 +171,7 @@ class Gate:
             if self._settings.tickets is not None:
                 raise Problem("Get a ticket first, and connect with '?ticket=…'.", code="unauthenticated")
             return Identity()
-        found = self._settings.authenticate(info)
-        return as_identity(await found if inspect.isawaitable(found) else found)
+        return as_identity(await resolved(self._settings.authenticate(info)))
 
     def _full(self, admission: Admission) -> Problem | None:
         limits = self._settings.limits

@@ -7,7 +7,6 @@ used from any thread.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import secrets
 import threading
@@ -46,7 +45,7 @@ from wsproto_core.security_log import SecurityLog
 from wsproto_core.session import Session
 from wsproto_core.settings import Settings
 from wsproto_core.signals import DrainSignals
-from wsproto_core.tasks import call_on, is_from_outside, running_loop, start_eagerly
+from wsproto_core.tasks import call_on, is_from_outside, resolved, running_loop, start_eagerly
 from wsproto_core.threaded import ThreadedSession, ThreadedTransport
 from wsproto_core.transport import ConnectionInfo, Surroundings, Transport
 
@@ -317,7 +316,7 @@ class Hub:
         handler = self.registry.event_handlers.get(name)
         if handler is None:
             raise LookupError(f"There is no event handler {name!r}; there are: {sorted(self.registry.event_handlers)}.")
-        made = await _result(handler.run(cast("Call", _Triggered(self, handler.validate(payload)))))
+        made = await resolved(handler.run(cast("Call", _Triggered(self, handler.validate(payload)))))
         reached = 0
         for event in made if isinstance(made, (list, tuple)) else [made]:
             if event is not None:
@@ -455,7 +454,7 @@ class Hub:
         await self.memberships.let_go(context)
         hook = self.settings.on_disconnect
         if hook is not None:
-            await _result(hook(*(context, code, reason)[: self._on_disconnect_takes]))
+            await resolved(hook(*(context, code, reason)[: self._on_disconnect_takes]))
 
     async def authenticate_message(self, context: ActionContext[Any], token: str) -> Identity:
         """Ask ``authenticate`` again, with the token of a ``ws.authenticate`` message (protocol section 6).
@@ -469,7 +468,7 @@ class Hub:
             raise Problem("This server does not authenticate by message.", code="unauthenticated")
         info = replace(session.info, token=token, source="message")
         try:
-            identity = as_identity(await _result(authenticate(info)))
+            identity = as_identity(await resolved(authenticate(info)))
             if identity is None or identity.user_id is None:
                 raise Problem("The token is not valid.", code="unauthenticated")
             identity.check_current(self.limits.credential_grace or 0.0)
@@ -511,7 +510,7 @@ class Hub:
             for each in admission.rooms:
                 await self.memberships.join(ActionContext(session), each, text=room)
             if self.settings.on_connect is not None:
-                await _result(self.settings.on_connect(ActionContext(session)))
+                await resolved(self.settings.on_connect(ActionContext(session)))
         except Problem as refusal:
             await session.refuse(refusal, close_code_of(refusal))
         except BaseException as error:
@@ -566,7 +565,3 @@ class _Triggered:
 
 def _ids(exclude: str | Iterable[str]) -> frozenset[str]:
     return frozenset((exclude,) if isinstance(exclude, str) else exclude)
-
-
-async def _result(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing, nullcontext
@@ -22,7 +21,7 @@ from wsproto_core.publisher import Publisher
 from wsproto_core.recipients import Audience, SupportsAudience, TopicFilter, parse_subscription
 from wsproto_core.session import Session
 from wsproto_core.settings import Settings
-from wsproto_core.tasks import is_from_outside
+from wsproto_core.tasks import is_from_outside, resolved
 from wsproto_core.topics import has_wildcards
 from wsproto_core.typed_topics import Topic, TopicTable
 
@@ -190,9 +189,9 @@ class Memberships:
     ) -> bool:
         """Ask whoever decides about a topic: its class, else the application's hook."""
         if typed is not None:
-            return bool(await _result(_run(context, typed.authorize))) if typed.has_authorize() else default
+            return bool(await resolved(_run(context, typed.authorize))) if typed.has_authorize() else default
         if self._hook is not None:
-            return bool(await _result(self._hook(context, audience)))
+            return bool(await resolved(self._hook(context, audience)))
         return default
 
     async def _begin(self, session: Session, audience: Audience) -> bool:
@@ -259,7 +258,7 @@ async def _emit_all(context: ActionContext[Any], hook: TopicHook) -> None:
 
 async def _events_of(context: ActionContext[Any], hook: TopicHook) -> AsyncGenerator[Event, None]:
     """Yield the events that a hook of a typed topic gives in whatever form."""
-    given = await _result(_run(context, hook))
+    given = await resolved(_run(context, hook))
     if isinstance(given, AsyncIterator):
         async with aclosing(cast("AsyncGenerator[Event, None]", given)) if hasattr(given, "aclose") else nullcontext():
             async for event in given:
@@ -290,10 +289,3 @@ def _run(context: ActionContext[Any], hook: TopicHook) -> Any:
 async def _nothing() -> AsyncGenerator[Event, None]:
     return
     yield
-
-
-async def _result(value: Any) -> Any:
-    # A plain function in a thread gives a future, and may give an awaitable in that.
-    while inspect.isawaitable(value):
-        value = await value
-    return value

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from collections.abc import Awaitable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["NOTHING", "Done", "call_on", "is_from_outside", "on_loop", "running_loop", "start_eagerly"]
+__all__ = ["NOTHING", "Done", "call_on", "is_from_outside", "on_loop", "resolved", "running_loop", "start_eagerly"]
 
 _T = TypeVar("_T")
 
@@ -54,6 +55,16 @@ class Done(Generic[_T]):
 
 NOTHING: Final = Done(None)
 """What is awaited where there is nothing to do."""
+
+
+async def resolved(value: Any) -> Any:
+    """Return what a function of the application gave, whether it was async or not.
+
+    A plain function in a thread gives a future, and may give an awaitable in that.
+    """
+    while inspect.isawaitable(value):
+        value = await value
+    return value
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -375,12 +375,12 @@ class ThreadedSession(Session):
 
     def _take_over(self, item: str | bytes | Call, looks: int = 0) -> None:
         """Take a message from the thread, or give it back decoded when nothing keeps the thread from handling it."""
-        if looks < _LOOKS and not self._is_idle():
+        if looks < _LOOKS and self._is_occupied():
             # The answer to the last message may be out while its task still ends. Who waits for each answer before the
             # next question would have all of them handled here, the slow way.
             self._loop.call_soon(self._take_over, item, looks + 1)
             return
-        if not isinstance(item, Call) and self._is_idle() and self._is_short(item):
+        if not isinstance(item, Call) and not self._is_occupied() and self._is_short(item):
             item = self._decode_new(item)
             if self._is_for_threads(item):
                 self._mine = True
@@ -406,11 +406,8 @@ class ThreadedSession(Session):
     def _taken(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             log.error("connection %s could not take a message", self.id, exc_info=task.exception())
-        self._mine = self._is_idle()
+        self._mine = not self._is_occupied()
         self._replies.put(None)
-
-    def _is_idle(self) -> bool:
-        return self._serial is None and self._held is None and not self._inbox
 
     def _promote(self, call: Call) -> None:
         """Treat a call that runs in the thread like one of the loop's own, and read in the thread's place."""

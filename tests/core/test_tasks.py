@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.core.peer import Elsewhere
-from wsproto_core.tasks import NOTHING, Done, call_on, is_from_outside, on_loop, running_loop, start_eagerly
+from wsproto_core.tasks import NOTHING, Done, call_on, is_from_outside, on_loop, resolved, running_loop, start_eagerly
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -133,3 +133,12 @@ def test_outside_of_a_task_nothing_is_cancelled_from_outside() -> None:
     loop.run_forever()
     loop.close()
     assert told == [False]
+
+
+async def test_what_an_application_gives_is_had_in_the_end_in_whatever_form() -> None:
+    async def later(value: object) -> object:
+        return value
+
+    assert await resolved(7) == 7
+    assert await resolved(later(7)) == 7
+    assert await resolved(later(later(7))) == 7

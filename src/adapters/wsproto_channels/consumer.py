@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar, cast
@@ -27,6 +26,7 @@ from wsproto_core.ids import new_connection_id
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection
 from wsproto_core.security import NOT_GIVEN
+from wsproto_core.tasks import resolved
 
 __all__ = ["WebSocketConsumer", "scope_of", "user_of"]
 
@@ -143,21 +143,21 @@ class WebSocketConsumer(AsyncConsumer):
         Raises:
             Problem: nobody is logged in.
         """
-        user = await _result(self.get_user())
+        user = await resolved(self.get_user())
         if user is not self.scope.get("user"):
             self.scope = {**self.scope, "user": user}
         user_id: object = None
         if user is not None and user.is_authenticated:
-            user_id = await _result(self.get_user_id(user))
+            user_id = await resolved(self.get_user_id(user))
         elif this.hub.settings.authenticate is not None or (
             this.hub.settings.tickets is not None and _has_ticket(self.scope)
         ):
             user_id = NOT_GIVEN
         elif not self.allow_anonymous:
             raise Problem("Log in first.", code="unauthenticated")
-        self.connection_id = await _result(self.get_connection_id())
-        rooms: Iterable[Audience | str] = await _result(self.get_rooms())
-        state: Mapping[str, Any] | None = await _result(self.get_state())
+        self.connection_id = await resolved(self.get_connection_id())
+        rooms: Iterable[Audience | str] = await resolved(self.get_rooms())
+        state: Mapping[str, Any] | None = await resolved(self.get_state())
         return {"user_id": user_id, "connection_id": self.connection_id, "rooms": rooms, "state": state}
 
 
@@ -178,7 +178,3 @@ def scope_of(context: ActionContext[Any]) -> Scope:
 def user_of(context: ActionContext[Any]) -> Any:
     """Return the user of a connection, as it was at the handshake; None when nothing put one into the scope."""
     return scope_of(context).get("user")
-
-
-async def _result(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
