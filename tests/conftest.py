@@ -1,6 +1,7 @@
 """What all tests share: hypothesis' profiles; `--adapter`, which leaves out the tests of the other adapters; `-n`."""
 
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,18 @@ from tests.adapters.hosts import HOSTS
 HERE = Path(__file__).parent
 # Each of their tests starts a server of its own, so they need not stay together.
 APART = {"tests/adapters/test_shutdown.py", "tests/adapters/test_fastapi.py", "tests/docs/test_docs.py"}
+# Their processes are of several adapters at once.
+SEVERAL = {"test_cluster.py", "test_demo_cluster.py", "test_demo_cluster_browser.py"}
 ADAPTERS = {folder.name.removeprefix("wsproto_") for folder in HERE.parent.glob("src/adapters/wsproto_*")}
 
 # No deadline per example: a busy machine is slow, not wrong. The time limit per test still holds.
 settings.register_profile("default", deadline=None)
 settings.register_profile("soak", deadline=None, max_examples=100_000)
 settings.load_profile("default")
+
+# Whoever starts the tests in the background of a shell script has them ignore SIGINT, and so would the servers that
+# they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +41,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     folder = HERE / "adapters"
     if chosen is None or not collection_path.is_relative_to(folder):
         return None
+    if collection_path.name in SEVERAL:
+        return True
     words = re.split(r"[/\\._]", str(collection_path.relative_to(folder)))
     return True if (ADAPTERS - {chosen}).intersection(words) else None
 

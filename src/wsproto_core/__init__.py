@@ -33,6 +33,7 @@ from wsproto_core.events import Event
 from wsproto_core.hub import Hub, Stats
 from wsproto_core.limits import Limits
 from wsproto_core.middleware import Middleware, Next
+from wsproto_core.presence import Member, Presence, PresenceStore
 from wsproto_core.problems import Problem, ProblemDetails, ProblemType
 from wsproto_core.recipients import Audience, TopicFilter, connection, everyone, room, topic, user
 from wsproto_core.registry import (
@@ -82,10 +83,13 @@ __all__ = [
     "Identity",
     "InvalidTopicError",
     "Limits",
+    "Member",
     "MemoryBackplane",
     "Middleware",
     "MissingAudienceError",
     "Next",
+    "Presence",
+    "PresenceStore",
     "Problem",
     "ProblemDetails",
     "ProblemType",

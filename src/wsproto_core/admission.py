@@ -241,7 +241,7 @@ class Gate:
         return Denial(problem, close_code if close_code is not None else close_code_of(problem))
 
 
-def close_code_of(problem: Problem) -> int:
+def close_code_of(problem: Problem) -> CloseCode:
     """Return the code that closes a connection because of a problem (protocol section 11)."""
     match problem.status:
         case 401:

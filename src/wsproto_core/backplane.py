@@ -6,18 +6,54 @@ is nobody to tell; ``memory://name`` is shared by all hubs of the process that n
 
 from __future__ import annotations
 
+import importlib
 import threading
-from collections.abc import Callable
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Iterable
+from typing import Final, Protocol, cast, runtime_checkable
 
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.filters import FilterTrie
+from wsproto_core.presence import MemoryPresenceStore, PresenceStore
 from wsproto_core.topics import RESERVED_LEVELS, has_wildcards
 
 __all__ = ["Backplane", "MemoryBackplane", "Receiver", "backplane_from"]
 
-Receiver = Callable[[str, bytes], None]
-"""Takes a topic and a message that another hub published; returns at once, from any thread."""
+# The schemes of the engines, and the adapter that knows each: it has a function `backplane_from_url(url)`.
+_ADAPTERS: Final = {
+    "redis": "wsproto_redis",
+    "rediss": "wsproto_redis",
+    "redis+unix": "wsproto_redis",
+    "redis+sentinel": "wsproto_redis",
+    "rediss+sentinel": "wsproto_redis",
+    "redis+cluster": "wsproto_redis",
+    "rediss+cluster": "wsproto_redis",
+    "nats": "wsproto_nats",
+    "tls": "wsproto_nats",
+}
+
+
+class Receiver(Protocol):
+    """What a backplane tells its hub. It may be called from any thread, and returns at once."""
+
+    def __call__(self, topic: str, message: bytes) -> None:
+        """Take a message that a hub published to a topic."""
+        ...
+
+    def malformed(self, what: str) -> None:
+        """Take word of a message that is none: it is counted, logged now and then, and skipped.
+
+        Args:
+            what: was wrong with it, for the log.
+        """
+        ...
+
+    def gap(self, topics: Iterable[str] | None = None) -> None:
+        """Take word that messages may have been missed, once the topics are listened to again.
+
+        Args:
+            topics: of which; None stands for all of them.
+        """
+        ...
 
 
 @runtime_checkable
@@ -28,6 +64,10 @@ class Backplane(Protocol):
     needs the backplane starts it again there, and subscribes anew. What is done about one topic is done in order, one
     step at a time; different topics may be under way at once. An exception is counted and logged, and the process
     goes on by itself.
+
+    An engine that is away is no exception for `start`, `subscribe` and `unsubscribe`: the backplane remembers what is
+    wanted, comes back by itself, listens to all of it again, and then tells of the gap. `publish` raises at once while
+    the engine is away. What one hub publishes to a topic arrives in that order.
 
     A topic that is listened to may be a filter with the wildcards of MQTT 5 section 4.7, which stand for no reserved
     first level (protocol section 7). A backplane that cannot ask its engine for just that may listen to more: what
@@ -43,7 +83,7 @@ class Backplane(Protocol):
         ...
 
     async def subscribe(self, topic: str) -> None:
-        """Begin to listen to a topic."""
+        """Begin to listen to a topic; return once the engine has confirmed it, if it is there."""
         ...
 
     async def unsubscribe(self, topic: str) -> None:
@@ -51,9 +91,10 @@ class Backplane(Protocol):
         ...
 
     async def publish(self, topic: str, message: bytes) -> None:
-        """Send a message to every other hub that listens to the topic.
+        """Send a message to every other hub that listens to the topic; the sender may hear it as well.
 
-        A process that has no connections publishes without a `start`, on whatever loop it has.
+        It may be queued, to be sent together with others; then an error of an earlier message may be raised by a later
+        one. A process that has no connections publishes without a `start`, on whatever loop it has.
         """
         ...
 
@@ -65,6 +106,7 @@ class _Bus:
         self.lock = threading.Lock()
         self.listeners: dict[str, dict[MemoryBackplane, Receiver]] = {}
         self.filters: FilterTrie[dict[MemoryBackplane, Receiver]] = FilterTrie()
+        self.presence = MemoryPresenceStore()
 
     def receivers(self, topic: str) -> dict[MemoryBackplane, Receiver]:
         found = dict(self.listeners.get(topic, {}))
@@ -123,6 +165,10 @@ class MemoryBackplane:
         for receiver in receivers:
             receiver(topic, message)
 
+    def presence_store(self) -> PresenceStore:
+        """Return the store of the hubs that use this name."""
+        return self._bus.presence
+
     def _forget(self, topic: str) -> None:
         listeners = self._bus.listeners.get(topic, {})
         if listeners.pop(self, None) is not None and not listeners:
@@ -146,6 +192,12 @@ def backplane_from(value: str | Backplane) -> Backplane | None:
     scheme, separator, name = value.partition("://")
     if separator and scheme.lower() == "memory":
         return MemoryBackplane(name) if name else None
-    # The rest of the URL may be a password.
-    wrong = f"the scheme {scheme!r} is unknown" if separator else "that is no URL"
-    raise ConfigurationError(f"backplane: {wrong}; this version has memory:// and memory://name.")
+    adapter = _ADAPTERS.get(scheme.lower()) if separator else None
+    if adapter is None:
+        # The rest of the URL may be a password.
+        wrong = f"the scheme {scheme!r} is unknown" if separator else "that is no URL"
+        raise ConfigurationError(
+            f"backplane: {wrong}; there are memory://, {', '.join(f'{each}://' for each in _ADAPTERS)}."
+        )
+    # The adapter says itself which library it misses.
+    return cast("Backplane", importlib.import_module(adapter).backplane_from_url(value))

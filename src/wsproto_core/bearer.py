@@ -44,6 +44,15 @@ class BearerTokens:
         """Return the token of a connection; a password (``basic``) and a ticket are none."""
         return info.token if info.source in _SOURCES else None
 
+    @staticmethod
+    def credentials(**bearer: str) -> dict[str, dict[str, str]]:
+        """Return the ways that tokens take to get in, for the AsyncAPI document.
+
+        Args:
+            bearer: what more there is to say of them, as ``bearerFormat="JWT"``.
+        """
+        return {"bearer": dict(bearer), "subprotocol": {}, "message": {}}
+
     def without(self) -> Identity | _Marker:
         """Return what a connection without a token is.
 

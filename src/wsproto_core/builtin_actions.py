@@ -12,9 +12,18 @@ from wsproto_core.context import ActionContext
 from wsproto_core.envelopes import MessageId
 from wsproto_core.events import Event
 from wsproto_core.handlers import bind, read_signature
+from wsproto_core.presence import Member
 from wsproto_core.specs import ActionSpec
 
-__all__ = ["BUILTIN_ACTIONS", "Authenticated", "HealthEvent", "Subscribed", "Unsubscribed"]
+__all__ = [
+    "BUILTIN_ACTIONS",
+    "Authenticated",
+    "HealthEvent",
+    "PresenceDiff",
+    "PresenceState",
+    "Subscribed",
+    "Unsubscribed",
+]
 
 
 class HealthEvent(Event, register=False):
@@ -52,10 +61,29 @@ class Unsubscribed(Event, register=False):
     topic: str
 
 
+class PresenceState(Event, register=False):
+    """Says who is present on a topic."""
+
+    event_name = "ws.presence_state"
+    topic: str
+    members: list[Member]
+
+
+class PresenceDiff(Event, register=False):
+    """Says who came and went, and whose connections are others than before; those with all that they are now."""
+
+    event_name = "ws.presence_diff"
+    topic: str
+    joins: list[Member] = Field(default_factory=list)
+    leaves: list[Member] = Field(default_factory=list)
+    updates: list[Member] = Field(default_factory=list)
+
+
 class _Subscription(BaseModel):
     topic: str
     epoch: str | None = None
     offset: int | None = None
+    presence: bool = False
 
 
 class _Topic(BaseModel):
@@ -63,7 +91,7 @@ class _Topic(BaseModel):
 
 
 class _Request(BaseModel):
-    req_id: MessageId
+    req_id: MessageId = Field(examples=["7c9e6679-7425-40de-944b-e07fc1f90ae7"])
 
 
 async def health() -> HealthEvent:
@@ -82,10 +110,17 @@ async def cancel(payload: _Request, context: ActionContext[Any]) -> None:
     context.hub.cancel_request(context, payload.req_id)
 
 
-async def subscribe(payload: _Subscription, context: ActionContext[Any]) -> AsyncIterator[Event]:
-    """Subscribe to a topic; the events that a subscriber begins with follow."""
-    name, first_events = await context.hub.memberships.subscribe(context, payload.topic)
+async def subscribe(
+    payload: _Subscription, context: ActionContext[Any]
+) -> AsyncIterator[Subscribed | PresenceState | Event]:
+    """Subscribe to a topic; who is present, if asked for, and the events that a subscriber begins with follow."""
+    memberships = context.hub.memberships
+    name, first_events = await memberships.subscribe(context, payload.topic)
     yield Subscribed(topic=name, was_recovering=payload.epoch is not None)
+    if payload.presence:
+        async with aclosing(memberships.presence_of(context, name)) as states:
+            async for state in states:
+                yield state
     async with aclosing(first_events):
         async for event in first_events:
             yield event

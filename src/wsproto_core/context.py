@@ -117,17 +117,20 @@ class ActionContext(Generic[UserIdT]):
             return self._session.bridge(self._call.emit(event, to))
         return self._session.bridge(self._session.hub.emit_from(self._session, event, to))
 
-    def join(self, *audiences: Audience | SupportsAudience | str) -> Awaitable[None]:
+    def join(self, *audiences: Audience | SupportsAudience | str, presence: bool = False) -> Awaitable[None]:
         """Join rooms, or subscribe to topics: events to them reach this connection from now on.
 
         Args:
             audiences: ``room("lobby")``, ``topic("sport/football")``, a typed topic; a plain string names a room.
+            presence: whether the client is told who is there, and from now on who comes and goes: with the events
+                ``ws.presence_state`` and ``ws.presence_diff`` (protocol section 10).
 
         Raises:
-            Problem: ``forbidden``, where the typed topic's ``authorize``, or ``authorize_subscribe``, says no.
+            Problem: ``forbidden``, where the typed topic's ``authorize``, or ``authorize_subscribe``, says no, or
+                where there is no presence.
             InvalidTopicError: a name that is none.
         """
-        return self._session.bridge(self.hub.memberships.join(self, *audiences, text=room))
+        return self._session.bridge(self.hub.memberships.join(self, *audiences, text=room, presence=presence))
 
     def leave(self, *audiences: Audience | SupportsAudience | str) -> Awaitable[None]:
         """Leave rooms, or unsubscribe from topics; what was not joined is passed over."""

@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future as ThreadFuture
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic_core import from_json
 
@@ -36,6 +36,7 @@ __all__ = ["Call", "Dispatcher", "stopped"]
 
 log = logging.getLogger("wsproto_core.dispatcher")
 
+_BURST_EVENTS: Final = 32  # that are written at once, without a turn of the loop; then others get theirs
 _THREAD_GRACE = 5.0  # seconds that a connection's next message waits for a thread that was stopped
 
 
@@ -60,6 +61,7 @@ class Call:
     payload: Any = None
     events: int = 0
     ended: bool = False
+    burst: int = 0
     sending: bool = False
     stop_reason: str | None = None
     rejected: Rejected | None = None
@@ -104,7 +106,17 @@ class Call:
         Whoever gives up waiting for it does not take it back: it has its number, and is written whole.
         """
         task = start_eagerly(self._emit(event, to), self.session.loop)
-        return task.result() if task.done() else await asyncio.shield(task)
+        if not task.done():  # pragma: no branch - it never is on Python 3.11, which has no eager tasks
+            return await asyncio.shield(task)
+        return await self._take_turns(task.result())  # pragma: no cover - as above
+
+    async def _take_turns(self, reached: int) -> int:  # pragma: no cover - as above
+        """Let the other connections have their turn, now and then: a client that reads keeps nobody waiting."""
+        self.burst += 1
+        if self.burst >= _BURST_EVENTS:
+            self.burst = 0
+            await asyncio.sleep(0)
+        return reached
 
     async def _emit(
         self,

@@ -6,8 +6,7 @@ Safe to use from any thread: a connection on another loop gets its share through
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from wsproto_core.dispatcher import Call
@@ -19,10 +18,10 @@ from wsproto_core.ids import new_id
 from wsproto_core.index import Index
 from wsproto_core.publications import Publication
 from wsproto_core.publisher import Publisher
-from wsproto_core.recipients import Audience
+from wsproto_core.recipients import BUILTIN_KINDS, Audience
 from wsproto_core.registry import Router
 from wsproto_core.session import Session
-from wsproto_core.tasks import call_on, running_loop
+from wsproto_core.tasks import call_on, resolved, running_loop
 
 __all__ = ["Fanout", "Observer"]
 
@@ -47,6 +46,7 @@ class Fanout:
         allow_broadcast: whether ``everyone()`` may be used.
 
     Attributes:
+        allow_broadcast: as given.
         observers: told of every event that is emitted in this process; for tests and telemetry.
     """
 
@@ -56,7 +56,7 @@ class Fanout:
         self._index = index
         self._registry = registry
         self._publisher = publisher
-        self._allow_broadcast = allow_broadcast
+        self.allow_broadcast = allow_broadcast
 
     async def route(
         self,
@@ -93,7 +93,10 @@ class Fanout:
             await self._publisher.publish(encoded, audiences, exclude)
         if asker is not None:
             own = _first_with(asker.session, resolved, exclude)
-            if own is not None and asker.session.is_open:
+            if own is not None and asker.ended:
+                # The request has had its end, so this is an event like those of others.
+                reached += asker.session.push(encoded, recipient_members(own))
+            elif own is not None and asker.session.is_open:
                 asker.events += 1
                 await asker.session.answer(encoded, recipient_members(own), asker.req_id)
                 reached += 1
@@ -110,35 +113,50 @@ class Fanout:
         audiences = audiences or target.audiences
         exclude |= target.exclude
         self._check(audiences, event.event_name)
-        if not all(_is_builtin(audience) for audience in audiences):
+        if not all(audience.kind in BUILTIN_KINDS for audience in audiences):
             return self.route(event, audiences, exclude=exclude)
         encoded = encode_event(event, new_id(), target.key)
         self.observe(encoded, audiences)
-        self._deliver(encoded, [(each, self._local(each)) for each in audiences], exclude, None)
+        self._deliver(encoded, [(each, self.local_members(each)) for each in audiences], exclude, None)
         return self._publisher.publish(encoded, audiences, exclude) if self._publisher is not None else None
 
     def receive(self, publication: Publication) -> None:
         """Deliver what another process emitted."""
         encoded = EncodedEvent(publication.id, publication.event, publication.payload, publication.key)
-        resolved = [(audience, self._local(audience)) for audience in publication.audiences if _is_builtin(audience)]
+        resolved = [(audience, self.local_members(audience)) for audience in self.known_here(publication.audiences)]
         self._deliver(encoded, resolved, publication.exclude, None)
+
+    def known_here(self, audiences: Iterable[Audience]) -> list[Audience]:
+        """Return those audiences that another process may address, by what is known in this one."""
+        return [
+            each
+            for each in audiences
+            if each.kind in BUILTIN_KINDS and (each.kind != "everyone" or self.allow_broadcast)
+        ]
+
+    def push(self, event: EncodedEvent, audience: Audience, sessions: list[Session]) -> None:
+        """Push an event to some connections, under one audience."""
+        self._deliver(event, [(audience, sessions)], _NOBODY, None)
 
     async def members(self, audience: Audience) -> list[Session]:
         """Return the connections of this process that an audience reaches.
 
         Raises:
             UnknownRecipientError: there is no resolver for its kind.
+            RuntimeError: the resolver wants the process to end, which it cannot have.
         """
-        if _is_builtin(audience):
-            return self._local(audience)
+        if audience.kind in BUILTIN_KINDS:
+            return self.local_members(audience)
         resolver = self._registry.recipients.get(audience.kind)
         if resolver is None:
             raise UnknownRecipientError(
                 f"There is no recipient {audience.kind!r}; register one with @recipient({audience.kind!r})."
             )
-        ids = resolver(audience.id)
-        if inspect.isawaitable(ids):
-            ids = await ids
+        try:
+            ids = await resolved(resolver(audience.id))
+        except (SystemExit, KeyboardInterrupt) as error:
+            # From a task of its own it would end the event loop, and everybody's connection with it.
+            raise RuntimeError(f"The resolver of the recipient {audience.kind!r} raised {error!r}.") from error
         connections = self._index.connections
         return [connections[each] for each in dict.fromkeys(ids) if each in connections]
 
@@ -152,11 +170,11 @@ class Fanout:
             raise MissingAudienceError(
                 f"The event {what!r} goes to nobody: say to=room(…), user(…), topic(…) or connection(…)."
             )
-        if not self._allow_broadcast and any(audience.kind == "everyone" for audience in audiences):
+        if not self.allow_broadcast and any(audience.kind == "everyone" for audience in audiences):
             raise BroadcastNotAllowedError("everyone() needs allow_broadcast=True in the configuration.")
 
-    def _local(self, audience: Audience) -> list[Session]:
-        """Return the members of a built-in audience in this process."""
+    def local_members(self, audience: Audience) -> list[Session]:
+        """Return the members of a built-in audience in this process, at once."""
         name = audience.topic
         if name is not None:
             return self._index.listeners(name) if audience.kind == "topic" else self._index.members(name)
@@ -186,10 +204,6 @@ class Fanout:
                 else:
                     reached += call_on(session.loop, session.push, encoded, recipient)
         return reached
-
-
-def _is_builtin(audience: Audience) -> bool:
-    return audience.topic is not None or audience.kind in {"websocket", "everyone"}
 
 
 async def _encode_emittable(

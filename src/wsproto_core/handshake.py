@@ -13,7 +13,7 @@ from wsproto_core.encoding import encode_json
 from wsproto_core.problems import Problem
 from wsproto_core.transport import ConnectionInfo, Headers, TokenSource
 
-__all__ = ["connection_info", "problem_response"]
+__all__ = ["connection_info", "path_below", "problem_response"]
 
 
 def connection_info(
@@ -52,6 +52,18 @@ def connection_info(
         scheme=scheme,
         extras=MappingProxyType(dict(extras)),
     )
+
+
+def path_below(path: str, root_path: str) -> str:
+    """Return a path without what of it belongs to a mount.
+
+    Args:
+        path: of the request.
+        root_path: where the application is mounted. Behind a proxy it may be no part of the path, though the path may
+            begin with the same letters.
+    """
+    root_path = root_path.rstrip("/")
+    return path.removeprefix(root_path) if f"{path}/".startswith(f"{root_path}/") else path
 
 
 def problem_response(

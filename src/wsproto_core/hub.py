@@ -16,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-from wsproto_core.admission import Admission, Denial, Gate, close_code_of
+from wsproto_core.admission import Admission, Denial, Gate
+from wsproto_core.asyncapi import Contract, Site
+from wsproto_core.attendance import Attendance
 from wsproto_core.autodiscover import autodiscover
-from wsproto_core.backplane import backplane_from
+from wsproto_core.backplane import Backplane, backplane_from
 from wsproto_core.blocking import loop_thread
 from wsproto_core.builtin_actions import BUILTIN_ACTIONS
 from wsproto_core.closing import CloseCode, check_close_code
@@ -27,6 +29,7 @@ from wsproto_core.decoding import Decoder
 from wsproto_core.dispatcher import Call, Dispatcher
 from wsproto_core.draining import drain_sessions
 from wsproto_core.encoding import encode_json
+from wsproto_core.errors import ConfigurationError
 from wsproto_core.events import Emittable, Event, as_audiences, is_event, target_of
 from wsproto_core.fanout import Fanout
 from wsproto_core.handlers import positional_count
@@ -35,10 +38,12 @@ from wsproto_core.index import Index
 from wsproto_core.lifetimes import ping_interval_of
 from wsproto_core.limits import Limits
 from wsproto_core.memberships import Memberships
+from wsproto_core.neighbours import Neighbours
 from wsproto_core.parent import ParentWatch
+from wsproto_core.presence import Member, Presence
 from wsproto_core.problems import Problem
 from wsproto_core.publisher import Publisher
-from wsproto_core.recipients import Audience, SupportsAudience, connection, room
+from wsproto_core.recipients import Audience, SupportsAudience, connection, parse_subscription, room
 from wsproto_core.registry import Router, default_registry
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
@@ -66,8 +71,8 @@ class Stats:
         opened: in all.
         topics: rooms, users, topics and filters that somebody in this process listens to.
         counters: what went wrong so often: ``refused`` connections, ``slow_consumers`` that were cut, ``lost_events``
-            that other policies dropped, ``rate_limited`` messages, ``malformed_publications`` and
-            ``backplane_failures``.
+            that other policies dropped, ``rate_limited`` messages; of the backplane ``malformed_publications``,
+            ``backplane_failures``, and ``gaps``, where events of other processes may have been missed.
     """
 
     connections: int
@@ -83,7 +88,11 @@ class Hub:
         settings: how it behaves; made from the keyword arguments of `Settings`.
 
     Attributes:
-        settings, limits, registry: as given.
+        settings: as given.
+        limits: those of the settings.
+        registry: that of the settings, or the default one.
+        contract: what there is to tell about them; hosts add where their sockets are.
+        site: what of that is shown over HTTP.
         id: of this hub among those that share a backplane.
         worker_threads: how many plain functions may run at once in `workers`; None is Python's own choice. A host sets
             it before the first connection.
@@ -102,9 +111,13 @@ class Hub:
         self.security = SecurityLog()
         self.gate = Gate(self.settings, self._index, self.security, self.count)
         backplane = backplane_from(self.settings.backplane)
-        self._publisher = Publisher(backplane, self.id, self._index.has, self.count) if backplane is not None else None
-        self.memberships = Memberships(self.settings, self._index, self._publisher)
+        self._publisher = Publisher(backplane, self.id, self._wants, self.count) if backplane is not None else None
         self.fanout = Fanout(self._index, self.registry, self._publisher, allow_broadcast=self.settings.allow_broadcast)
+        self._attendance = self._attendance_with(backplane)
+        self.memberships = Memberships(self.settings, self._index, self._publisher, self._attendance)
+        self._neighbours = Neighbours(self._index, self.gate, self.fanout, self._attendance)
+        if self._publisher is not None:
+            self._publisher.tell(self._neighbours)
         self._lock = threading.Lock()
         self._opened = 0
         self._counters: Counter[str] = Counter()
@@ -113,6 +126,8 @@ class Hub:
         self.worker_threads: int | None = None
         self._signals: DrainSignals | None = None
         self._parent: ParentWatch | None = None
+        self.contract = Contract(self.settings)
+        self.site = Site(self.settings, self.contract)
         hook = self.settings.on_disconnect
         self._on_disconnect_takes = positional_count(hook) if hook is not None else 0
 
@@ -188,12 +203,18 @@ class Hub:
         if admission.revoked is not None:
             session.close(*admission.revoked)
             return
+        if self.gate.closed:
+            # It was on its way when the drain began, which does not know of it.
+            session.close(CloseCode.SERVICE_RESTART, "The server restarts.")
+            return
         if admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
             session.start(self._begin(session, admission))
 
     def forget(self, session: Session) -> None:
         """Let go of a connection that has ended."""
         topics = self._index.remove(session)
+        if self._attendance is not None and session.topics:
+            self._attendance.left(session)
         if self._publisher is not None and topics:
             self.background(self._publisher.follow(topics), session.loop)
 
@@ -228,6 +249,22 @@ class Hub:
         found = [session for each in as_audiences(audience) for session in await self.fanout.members(each)]
         return list(dict.fromkeys(found))
 
+    async def presence(self, topic: Audience | SupportsAudience | str) -> list[Member]:
+        """Return who is present on a topic or in a room, in all processes (protocol section 10).
+
+        Args:
+            topic: ``room("lobby")``, ``topic("sport")``, a typed topic; or its name: ``"room/lobby"``, ``"sport"``.
+
+        Raises:
+            ConfigurationError: presence is off.
+            InvalidTopicError: a name that is none.
+            Exception: what the engine raises; TimeoutError when it does not answer.
+        """
+        if self._attendance is None:
+            raise ConfigurationError("Presence is off here; configure it with presence=True.")
+        audience = parse_subscription(topic) if isinstance(topic, str) else as_audiences(topic)[0]
+        return await self._attendance.members(audience.topic or "")
+
     def stats(self) -> Stats:
         """Return what was counted."""
         return Stats(
@@ -255,6 +292,10 @@ class Hub:
             instance=info.path,
         )
         return encode_json(document, f"The problem {problem.code!r}")
+
+    def asyncapi(self) -> dict[str, Any]:
+        """Return the AsyncAPI 3.1 document of what this hub serves, as JSON data; it is made anew each time."""
+        return self.contract.document()
 
     async def emit(
         self, event: Event | Emittable, to: _Audiences | None = None, *, exclude: str | Iterable[str] = ()
@@ -339,7 +380,7 @@ class Hub:
     async def disconnect(
         self, audience: Audience | SupportsAudience, code: int = CloseCode.NORMAL, reason: str = ""
     ) -> int:
-        """Close every connection of an audience, also those whose handshake is under way.
+        """Close every connection of an audience in all processes, also those whose handshake is under way.
 
         Args:
             audience: ``user(42)``, ``room("lobby")``, ``connection(id)``.
@@ -352,12 +393,35 @@ class Hub:
         Raises:
             ValueError: a code that may not be sent (RFC 6455 section 7.4).
         """
+        return await self._disconnecting(audience, code, reason)
+
+    def disconnect_sync(
+        self, audience: Audience | SupportsAudience, code: int = CloseCode.NORMAL, reason: str = ""
+    ) -> None:
+        """Do what `disconnect` does from any thread, without an event loop; never waits.
+
+        It is done soon after it returns; a connection that opens in between may be closed as well.
+
+        Raises:
+            ValueError: a code that may not be sent (RFC 6455 section 7.4).
+        """
+        self._somewhere(self._disconnecting(audience, code, reason))
+
+    def _disconnecting(self, audience: Audience | SupportsAudience, code: int, reason: str) -> Coroutine[Any, Any, int]:
+        """Turn away at once those on their way; return what closes the open connections."""
         check_close_code(code)
-        self.gate.revoke(as_audiences(audience), code, reason)
-        sessions = await self.members(audience)
-        for session in sessions:
-            session.close_threadsafe(code, reason)
-        return len(sessions)
+        audiences = as_audiences(audience)
+        self.gate.revoke(audiences, code, reason)
+
+        async def close() -> int:
+            sessions = await self.members(audience)
+            for session in sessions:
+                session.close_threadsafe(code, reason)
+            if self._publisher is not None:
+                await self._publisher.disconnect(audiences, code, reason)
+            return len(sessions)
+
+        return close()
 
     @property
     def workers(self) -> ThreadPoolExecutor:
@@ -441,6 +505,8 @@ class Hub:
         if self._parent is not None:
             self._parent.stop()
             self._parent = None
+        if self._attendance is not None:
+            await self._attendance.stop()
         if self._publisher is not None:
             await self._publisher.stop()
         if self._workers is not None:
@@ -483,18 +549,49 @@ class Hub:
         before = (session.user_id, session.scopes)
         session.identify(identity)
         name = self._index.identify(session)
+        if self._attendance is not None and before[0] is None:
+            self._attendance.identified(session)
+        # Whoever gives up waiting must not keep what the new credential does not allow.
+        await asyncio.shield(start_eagerly(self._identified(context, name, before), session.loop))
+        return identity
+
+    async def _identified(self, context: ActionContext[Any], name: str | None, before: tuple[Any, Any]) -> None:
+        """Do what follows from another user or other scopes."""
+        session = context._session
         if name is not None and self._publisher is not None:
             await self._publisher.follow([name])
         if before != (session.user_id, session.scopes):
             for topic in await self.memberships.ask_again(context):
                 session.announce("ws.unsubscribed", {"topic": topic})
-        return identity
 
     def cancel_request(self, context: ActionContext[Any], req_id: str) -> None:
         """Stop a request of a connection."""
         session = self._index.connections.get(context.connection_id)
         if session is not None:
             session.cancel_request(req_id)
+
+    def _wants(self, channel: str) -> bool:
+        """Say whether anybody in this process listens to a channel of the backplane."""
+        return self._index.has(channel) or (self._attendance is not None and self._attendance.wants(channel))
+
+    def _attendance_with(self, backplane: Backplane | None) -> Attendance | None:
+        setting = self.settings.presence
+        presence = setting if isinstance(setting, Presence) else Presence()
+        store = presence.store
+        if store is None and backplane is not None:
+            make = getattr(backplane, "presence_store", None)
+            store = make() if make is not None else None
+        if setting is False or (store is None and backplane is not None):
+            return None
+        return Attendance(
+            presence,
+            store,
+            self._publisher,
+            self._index,
+            self.fanout,
+            somewhere=self._somewhere,
+            executor=lambda: self.workers,
+        )
 
     def _background_done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
@@ -505,20 +602,19 @@ class Hub:
         """Do whatever comes before the first message of a connection."""
         try:
             if self._publisher is not None:
-                await self._publisher.start(self.fanout.receive)
+                await self._publisher.start()
                 await self._publisher.follow(self._index.topics_of(session))
             for each in admission.rooms:
                 await self.memberships.join(ActionContext(session), each, text=room)
             if self.settings.on_connect is not None:
                 await resolved(self.settings.on_connect(ActionContext(session)))
         except Problem as refusal:
-            await session.refuse(refusal, close_code_of(refusal))
+            await session.refuse(refusal)
         except BaseException as error:
             if is_from_outside(error):
                 raise
             log.exception("on_connect failed for connection %s", session.id)
-            problem = Problem("Something went wrong on the server.", code="internal_error")
-            await session.refuse(problem, CloseCode.INTERNAL_ERROR)
+            await session.refuse(Problem("Something went wrong on the server.", code="internal_error"))
 
     def _ready(self, session: Session, identity: Identity | None) -> dict[str, Any]:
         user_id = session.user_id

@@ -2,7 +2,7 @@
 
 A message takes at least one, and asking the kernel for randomness each time costs as much as validating the message.
 So the names of messages, which have to be unique and not secret, are counted on from a random beginning. The ids of
-connections, which nobody may guess, are all random.
+connections, which nobody may guess, are random, after a part that says which process they belong to.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import secrets
 import uuid
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["IdFactory", "MessageIds", "canonical_uuid", "new_connection_id", "new_id"]
+__all__ = ["ConnectionIds", "IdFactory", "MessageIds", "canonical_uuid", "new_connection_id", "new_id", "process_of"]
 
 IdFactory = Callable[[], str]
 
+_MINTED: Final = re.compile(r"([0-9a-f]{16})\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -52,13 +54,39 @@ class MessageIds:
 new_id: Final = MessageIds()
 """Makes the names of messages in this process."""
 
+
+class ConnectionIds:
+    """Make ids of connections: 16 hexadecimal digits for this process, a dot, and a UUID of 122 random bits.
+
+    What is for one connection travels to its process, and all connections of that share one subscription.
+    """
+
+    __slots__ = ("_process",)
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew: a forked process has connections of its own."""
+        self._process = secrets.token_hex(8)
+
+    def __call__(self) -> str:
+        """Return a new id: 53 characters."""
+        return f"{self._process}.{uuid.uuid4()}"
+
+
+new_connection_id: Final = ConnectionIds()
+"""Makes the ids of connections in this process."""
+
 if hasattr(os, "register_at_fork"):  # pragma: no branch - the other branch is Windows, which cannot fork
     os.register_at_fork(after_in_child=new_id.begin)
+    os.register_at_fork(after_in_child=new_connection_id.begin)
 
 
-def new_connection_id() -> str:
-    """Return an identifier of 122 random bits: 36 characters, lower case."""
-    return str(uuid.uuid4())
+def process_of(connection_id: str) -> str | None:
+    """Return which process made the id of a connection; None when the application gave it."""
+    match = _MINTED.fullmatch(connection_id)
+    return match[1] if match is not None else None
 
 
 def canonical_uuid(value: object) -> str | None:

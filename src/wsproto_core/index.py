@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wsproto_core.filters import FilterTrie
 from wsproto_core.recipients import Audience, TopicFilter, user
-from wsproto_core.topics import escape_level, unescape_level
+from wsproto_core.routes import EVERYONE_CHANNEL, connection_channel
+from wsproto_core.topics import escape_level
 
 if TYPE_CHECKING:
     from wsproto_core.session import Session
 
-__all__ = ["EVERYONE_CHANNEL", "Index"]
-
-EVERYONE_CHANNEL: Final = "everyone/*"
+__all__ = ["Index"]
 
 
 class Index:
     """Connections by id, and their subscriptions by topic."""
 
-    __slots__ = ("_connections", "_filters", "_lock", "_topics", "connections")
+    __slots__ = ("_channels", "_connections", "_filters", "_lock", "_topics", "connections")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connections: dict[str, Session] = {}
+        # What is for one connection comes through these, and how many share each.
+        self._channels: Counter[str] = Counter()
         # Filters are among them, by their text, so that whoever joins and leaves need not care.
         self._topics: dict[str, dict[Session, Audience]] = {}
         self._filters: FilterTrie[dict[Session, Audience]] = FilterTrie()
@@ -40,6 +42,8 @@ class Index:
     def add(self, session: Session) -> None:
         """Take a connection in, and subscribe it to its user's topic."""
         with self._lock:
+            if session.id not in self._connections:
+                self._channels[connection_channel(session.id)] += 1
             self._connections[session.id] = session
         self.identify(session)
 
@@ -82,10 +86,14 @@ class Index:
         The session keeps its own list, for ``on_disconnect``.
         """
         with self._lock:
+            channel = connection_channel(session.id)
             if self._connections.get(session.id) is session:
                 del self._connections[session.id]
+                self._channels[channel] -= 1
+                if not self._channels[channel]:
+                    del self._channels[channel]
             dropped = [name for name in session.topics or () if self._drop(session, name)]
-            return [*dropped, _own_channel(session), EVERYONE_CHANNEL]
+            return [*dropped, channel, EVERYONE_CHANNEL]
 
     def members(self, name: str) -> list[Session]:
         """Return who listens to a topic."""
@@ -103,17 +111,24 @@ class Index:
                 found.update(members)
             return list(found)
 
+    def behind(self, channel: str) -> list[Session]:
+        """Return the connections that a channel leads to; see `wsproto_core.routes`."""
+        if channel == EVERYONE_CHANNEL:
+            return list(self._connections.values())
+        if channel not in self._channels:
+            return self.listeners(channel)
+        return [each for each in list(self._connections.values()) if connection_channel(each.id) == channel]
+
     def has(self, name: str) -> bool:
         """Say whether anybody listens to a topic, or to what `channel_of` names a connection or everyone."""
         if name == EVERYONE_CHANNEL:
             return bool(self._connections)
-        kind, _, rest = name.partition("/")
-        return unescape_level(rest) in self._connections if kind == "connection" else name in self._topics
+        return name in self._topics or name in self._channels
 
     def topics_of(self, session: Session) -> list[str]:
         """Return what a connection listens to, its own channel and everyone's included."""
         with self._lock:
-            return [*(session.topics or ()), _own_channel(session), EVERYONE_CHANNEL]
+            return [*(session.topics or ()), connection_channel(session.id), EVERYONE_CHANNEL]
 
     def rooms(self) -> list[str]:
         """Return the names of the rooms that somebody is in."""
@@ -137,7 +152,3 @@ class Index:
         if isinstance(audience, TopicFilter):
             del self._filters[name]
         return True
-
-
-def _own_channel(session: Session) -> str:
-    return f"connection/{escape_level(session.id)}"

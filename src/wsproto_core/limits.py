@@ -23,9 +23,10 @@ class Limits:
         max_message_bytes: bytes of one message from a client; above it the connection is closed with 1009.
         inbox: messages of one connection that wait for their turn; reading stops while it is full.
         inbox_bytes: bytes of the same.
-        outbox_messages: messages to one connection that wait to be written.
-        outbox_bytes: bytes of the same. An empty outbox takes any one message.
-        slow_consumer: what happens to a connection whose outbox is full when an event comes from elsewhere:
+        outbox_messages: events from elsewhere that wait to be written to one connection. Answers to the connection's
+            own requests wait for each other from as many messages on, and take no room from events.
+        outbox_bytes: bytes of the same. Where no event waits, any one is taken.
+        slow_consumer: what happens to a connection for which too many events wait when one more comes from elsewhere:
             ``"close"`` ends it with 1013; ``"drop_oldest"`` loses the events that wait longest; ``"conflate"`` keeps
             of those that wait only the newest of each key (see `Event.to`), and closes when that is not enough.
             What is lost shows as a hole in ``seq``, and is counted as ``lost_events``.

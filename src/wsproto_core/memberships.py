@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from contextlib import aclosing, nullcontext
 from typing import Any, Final, cast
 
+from wsproto_core.attendance import Attendance
+from wsproto_core.builtin_actions import PresenceState
 from wsproto_core.context import ActionContext
 from wsproto_core.events import Event
 from wsproto_core.handlers import form_of
@@ -44,25 +46,41 @@ class Memberships:
         settings: of the hub.
         index: who listens to what.
         publisher: is told what this process listens to; None when there are no others.
+        attendance: is told who is present; None when nobody asks for that.
     """
 
-    def __init__(self, settings: Settings, index: Index, publisher: Publisher | None) -> None:
+    def __init__(
+        self, settings: Settings, index: Index, publisher: Publisher | None, attendance: Attendance | None
+    ) -> None:
+        self._attendance = attendance
         self._client_wildcards = settings.client_wildcards
         self._hook = settings.authorize_subscribe
         self._index = index
         self._publisher = publisher
         self._typed = TopicTable(cast("Any", settings.registry))
 
-    async def join(self, context: ActionContext[Any], *audiences: Joinable, text: Callable[[str], Audience]) -> None:
+    async def join(
+        self,
+        context: ActionContext[Any],
+        *audiences: Joinable,
+        text: Callable[[str], Audience],
+        presence: bool = False,
+    ) -> None:
         """Subscribe a connection for the application; see `ActionContext.join`.
 
         Args:
             context: of the connection.
             audiences: what it joins.
             text: what a plain string is: a room, or a topic or filter.
+            presence: whether its client is told who is there, and who comes and goes.
         """
         for each in audiences:
-            await self._join(context, *self._look_up(each, text))
+            audience, typed = self._look_up(each, text)
+            await self._join(context, audience, typed)
+            if presence:
+                async with aclosing(self.presence_of(context, _name(audience))) as states:
+                    async for state in states:
+                        await context.emit(state)
 
     async def leave(self, context: ActionContext[Any], *audiences: Joinable, text: Callable[[str], Audience]) -> None:
         """Unsubscribe a connection for the application; see `ActionContext.leave` and `join`."""
@@ -122,6 +140,25 @@ class Memberships:
             await self._leave(context, audience, self._find(audience))
         return _name(audience)
 
+    async def presence_of(self, context: ActionContext[Any], name: str) -> AsyncGenerator[PresenceState, None]:
+        """Have a connection told of who is present on a topic that it listens to; yield who is there now.
+
+        Raises:
+            Problem: ``forbidden`` where there is no presence; ``unavailable`` when nobody can tell right now.
+        """
+        session, attendance = context._session, self._attendance
+        if attendance is None or has_wildcards(name):
+            raise Problem("This topic has no presence.", code="forbidden")
+        if not session.is_open:
+            return
+        state = await attendance.watch(session, name)
+        try:
+            yield state
+        except BaseException:
+            attendance.unwatch(session, name)
+            raise
+        attendance.release(session, name)
+
     async def ask_again(self, context: ActionContext[Any]) -> list[str]:
         """End what a connection may not listen to any more, now that its user or its scopes are others.
 
@@ -135,7 +172,16 @@ class Memberships:
                 continue
             typed = self._find(audience)
             default = name not in (session.own_subscriptions or ())
-            if not await self._allows(context, audience, typed, default=default):
+            try:
+                allowed = await self._allows(context, audience, typed, default=default)
+            except Problem:
+                allowed = False
+            except BaseException as error:
+                if is_from_outside(error):
+                    raise
+                log.exception("nobody can say whether connection %s may still listen to %s", session.id, name)
+                allowed = False
+            if not allowed:
                 await self._leave(context, audience, typed)
                 ended.append(name)
         return ended
@@ -200,8 +246,16 @@ class Memberships:
         if name in (session.topics or ()):
             return False
         self._index.join(session, name, audience)
+        if name not in (session.topics or ()):
+            return False  # it has ended, and nothing would undo what is noted of it now
+        if self._attendance is not None:
+            self._attendance.began(session, audience)
         if self._publisher is not None:
-            await self._publisher.follow([name])
+            try:
+                await self._publisher.follow([name])
+            except BaseException:
+                await self._end(session, audience)
+                raise
         return session.is_open
 
     async def _end(self, session: Session, audience: Audience) -> bool:
@@ -212,6 +266,8 @@ class Memberships:
         self._index.leave(session, name)
         if session.own_subscriptions:
             session.own_subscriptions.discard(name)
+        if self._attendance is not None:
+            self._attendance.ended(session, audience)
         if self._publisher is not None:
             await self._publisher.follow([name])
         return True

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Middleware", "Next", "chain"]
 
 Next = Callable[["Call"], Awaitable[int]]
+"""What a middleware goes on with: the next one, in the end the handler. Its result is how many events went out."""
 Middleware = Callable[["Call", Next], Awaitable[int]]
+"""What stands around the handlers: an async function that awaits the `Next` one once, or raises a `Problem`."""
 
 
 def chain(middlewares: Sequence[Middleware], innermost: Next) -> Next:

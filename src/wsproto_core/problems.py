@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = [
     "ProblemDetails",
     "ProblemType",
     "check_problem_type_base_url",
+    "problem_type_of",
     "problem_type_uri",
     "shorten",
 ]
@@ -86,6 +88,7 @@ class ProblemType:
         slug: the last part of the problem type URL.
         title: the same for every occurrence (RFC 9457 section 3.1.3).
         retryable: whether the same request may succeed later.
+        description: more about it, for the documentation: what it means, what to do.
     """
 
     code: str
@@ -93,6 +96,7 @@ class ProblemType:
     slug: str
     title: str
     retryable: bool = False
+    description: str | None = None
 
 
 PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
@@ -240,6 +244,30 @@ class Problem(Exception):
         document["retryable"] = self.retryable
         document.update((name, value) for name, value in self.extensions.items() if value is not None)
         return document
+
+
+def problem_type_of(problem: Problem | type[Problem]) -> ProblemType | None:
+    """Return the kind of a problem, or of a class of problems; None for the protocol's own, and for what is none.
+
+    Args:
+        problem: an example, or a subclass of `Problem`, whose docstring is then the description.
+    """
+    described = None
+    if isinstance(problem, type):
+        described = inspect.cleandoc(problem.__dict__.get("__doc__") or "") or None
+        try:
+            problem = Problem(
+                status=problem.status or None,
+                code=problem.code,
+                title=str(problem.title or "") or None,
+                slug=problem.slug,
+                retryable=problem.retryable,
+            )
+        except (TypeError, ValueError):
+            return None
+    if problem.code in PROBLEM_TYPES:
+        return None
+    return ProblemType(problem.code, problem.status, problem.slug, problem.title, bool(problem.retryable), described)
 
 
 def _code_of(status: int, phrase: str) -> str:

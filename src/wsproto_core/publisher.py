@@ -9,22 +9,31 @@ import asyncio
 import logging
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from wsproto_core.backplane import Backplane, Receiver
+from wsproto_core.backplane import Backplane
+from wsproto_core.continuity import Numbering
 from wsproto_core.encoding import EncodedEvent
-from wsproto_core.publications import Publication, channel_of, read_publication, write_publication
+from wsproto_core.presence import Present
+from wsproto_core.publications import (
+    numbered,
+    write_disconnection,
+    write_presence_change,
+    write_publication,
+)
+from wsproto_core.reception import Ears, Reception
 from wsproto_core.recipients import Audience
-from wsproto_core.tasks import on_loop, start_eagerly
+from wsproto_core.routes import channel_of, presence_channel
+from wsproto_core.tasks import cancel_and_wait, on_loop, start_eagerly
 
 __all__ = ["Publisher"]
 
 log = logging.getLogger("wsproto_core.backplane")
 
+_T = TypeVar("_T")
+
 _PATIENCE: Final = 1.0  # seconds that a connection waits for the engine
-_REMEMBERED: Final = 4_096  # publications, so that one that comes twice is delivered once
 
 
 class Publisher:
@@ -36,7 +45,7 @@ class Publisher:
         backplane: that connects it to the others.
         origin: the hub's own id, so that it does not hear itself.
         wanted: says whether anybody in this process listens to a topic.
-        count: counts a malformed message, or a failure of the engine.
+        count: counts a malformed message, a gap, or a failure of the engine.
     """
 
     def __init__(
@@ -46,19 +55,18 @@ class Publisher:
         self._hub_id = origin
         self._wanted = wanted
         self._count = count
-        self._deliver: Callable[[Publication], None] | None = None
-        self._heard: OrderedDict[str, None] = OrderedDict()
+        self._reception = Reception(count)
+        self._numbering = Numbering()
         self._home: _Home | None = None
         self._lock = threading.Lock()
         self._failing = False
 
-    async def start(self, deliver: Callable[[Publication], None]) -> None:
-        """Connect, unless that is done already.
+    def tell(self, ears: Ears) -> None:
+        """Say who takes what the others say."""
+        self._reception.ears = ears
 
-        Args:
-            deliver: takes what another hub published.
-        """
-        self._deliver = deliver
+    async def start(self) -> None:
+        """Connect, unless that is done already."""
         await self.follow(())
 
     async def stop(self) -> None:
@@ -76,19 +84,45 @@ class Publisher:
         home, inherited = self._find_home()
         await self._run_at(home, home.follow([*inherited, *topics]))
 
+    async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run something on the loop that the backplane lives on.
+
+        Raises:
+            RuntimeError: that loop has just been closed.
+        """
+        home, inherited = self._find_home()
+        if inherited:
+            await self.follow(inherited)
+        return await on_loop(home.loop, work)
+
     async def publish(self, event: EncodedEvent, audiences: tuple[Audience, ...], exclude: frozenset[str]) -> None:
         """Tell the other hubs of an event."""
-        message = write_publication(event, self._origin, audiences, exclude)
-        work = self._publish(dict.fromkeys(channel_of(audience) for audience in audiences), message)
-        home = self._home
+        message = write_publication(event, self.origin, audiences, exclude)
+        await self._tell(map(channel_of, audiences), message)
+
+    async def disconnect(self, audiences: tuple[Audience, ...], code: int, reason: str) -> None:
+        """Have the other hubs close the connections of some audiences."""
+        message = write_disconnection(self.origin, audiences, code, reason)
+        await self._tell(map(channel_of, audiences), message)
+
+    async def change_presence(self, topic: str, joins: Iterable[Present], leaves: Iterable[Present]) -> None:
+        """Tell the other hubs who begins and who ceases to be present on a topic."""
+        await self._tell([presence_channel(topic)], write_presence_change(self.origin, topic, joins, leaves))
+
+    async def _tell(self, channels: Iterable[str], message: bytes) -> None:
+        topics, home = dict.fromkeys(channels), self._home
         if home is None or not home.is_alive():
             # Nobody is connected to this process; it may still have something to say.
-            await work
+            await self._publish(topics, message)
+        elif home.is_starting:
+            # What is said meanwhile would find no connection, and be lost.
+            await self._run_at(home, self._publish_once_started(home, topics, message))
         else:
-            await self._run_at(home, work)
+            await self._run_at(home, self._publish(topics, message))
 
     @property
-    def _origin(self) -> str:
+    def origin(self) -> str:
+        """What this hub calls itself in this process."""
         # A hub may have been made before the process was forked.
         return f"{self._hub_id}.{os.getpid()}"
 
@@ -98,7 +132,8 @@ class Publisher:
             home = self._home
             if home is not None and home.is_alive():
                 return home, ()
-            self._home = _Home(self._backplane, self._receive, self._wanted, self._note)
+            self._reception.hear_as(self.origin)
+            self._home = _Home(self._backplane, self._reception, self._wanted, self._note)
             return self._home, () if home is None else home.topics()
 
     async def _run_at(self, home: _Home, work: Coroutine[Any, Any, None]) -> None:
@@ -114,14 +149,19 @@ class Publisher:
         else:
             work.close()
 
+    async def _publish_once_started(self, home: _Home, topics: Iterable[str], message: bytes) -> None:
+        await home.follow(())
+        await self._publish(topics, message)
+
     async def _publish(self, topics: Iterable[str], message: bytes) -> None:
-        try:
-            for topic in topics:
-                await self._backplane.publish(topic, message)
-        except Exception as error:
-            self._note(error)
-        else:
-            self._note(None)
+        failure: Exception | None = None
+        for topic in topics:
+            try:
+                # A message that is lost has its number all the same: so the others notice.
+                await self._backplane.publish(topic, numbered(message, self._numbering.next(topic)))
+            except Exception as error:
+                failure = error
+        self._note(failure)
 
     def _note(self, error: Exception | None) -> None:
         """Count what went wrong with the engine, and log the first of a row."""
@@ -132,21 +172,6 @@ class Publisher:
         elif self._failing:
             log.warning("the backplane works again")
         self._failing = error is not None
-
-    def _receive(self, topic: str, message: bytes) -> None:
-        try:
-            publication = read_publication(message)
-        except ValueError as error:
-            self._count("malformed_publications")
-            log.warning("a malformed message on %r is skipped: %s", topic, error)
-            return
-        if publication.origin == self._origin or publication.id in self._heard:
-            return
-        self._heard[publication.id] = None
-        if len(self._heard) > _REMEMBERED:
-            self._heard.popitem(last=False)
-        if self._deliver is not None:
-            self._deliver(publication)
 
 
 class _Home:
@@ -159,7 +184,7 @@ class _Home:
     def __init__(
         self,
         backplane: Backplane,
-        receiver: Receiver,
+        receiver: Reception,
         wanted: Callable[[str], bool],
         note: Callable[[Exception | None], None],
     ) -> None:
@@ -177,6 +202,11 @@ class _Home:
         """Whether the loop runs."""
         return self.loop.is_running()
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether the engine is being connected to for the first time."""
+        return self._starting is not None and not self._started and not self._starting.done()
+
     def topics(self) -> list[str]:
         """Return what the engine was told to listen to, or is being told."""
         return list({*self._listening, *self._changing})
@@ -191,9 +221,7 @@ class _Home:
     async def stop(self) -> None:
         """Disconnect."""
         tasks = [*self._changing.values(), *([self._starting] if self._starting is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*tasks)
         try:
             await self._backplane.stop()
         except Exception as error:
@@ -235,6 +263,7 @@ class _Home:
                 else:
                     await self._backplane.unsubscribe(topic)
                     self._listening.discard(topic)
+                    self._receiver.forget(topic)
         except Exception as error:
             # Whoever joins or leaves next has it tried again.
             self._note(error)

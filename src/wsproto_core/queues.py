@@ -1,7 +1,9 @@
 """What waits to be written to one connection, and what becomes of it when its client is too slow.
 
-An answer to the connection's own request is never lost: whoever asks waits for room. An event that comes from elsewhere
-cannot wait; what happens when there is no room for it is the policy ``Limits.slow_consumer``, a class for each.
+An answer to the connection's own request is never lost: whoever asks waits while too much waits already. An event that
+comes from elsewhere cannot wait; what happens when there is no room for it is the policy ``Limits.slow_consumer``, a
+class for each. Events have their room to themselves: who reads a long answer as fast as it comes always has as much of
+it waiting as may, and is not slow.
 """
 
 from __future__ import annotations
@@ -33,41 +35,45 @@ _QUEUED: Final = Offered(queued=True)
 
 
 class _Entry:
-    __slots__ = ("frame", "key", "size")
+    __slots__ = ("frame", "is_event", "key", "size")
 
-    def __init__(self, frame: Any, size: int, key: str | None) -> None:
+    def __init__(self, frame: Any, size: int, key: str | None = None, *, is_event: bool = False) -> None:
         self.frame = frame  # None once it is lost
         self.size = size
         self.key = key
+        self.is_event = is_event
 
 
 class FrameQueue(ABC):
     """Frames in order.
 
     Args:
-        limits: how many frames and bytes it holds.
+        limits: how many events and bytes of events it holds, and from what on answers are to wait.
 
     Attributes:
         bytes: of the frames that wait.
+        events: how many of these come from elsewhere.
     """
 
-    __slots__ = ("_entries", "_limits", "bytes")
+    __slots__ = ("_entries", "_event_bytes", "_limits", "bytes", "events")
 
     def __init__(self, limits: Limits) -> None:
         self._entries: deque[_Entry] = deque()
         self._limits = limits
         self.bytes = 0
+        self.events = 0
+        self._event_bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def put(self, frame: Any, size: int) -> None:
         """Queue a frame that must not be lost."""
-        self._append(_Entry(frame, size, None))
+        self._append(_Entry(frame, size))
 
     @abstractmethod
     def offer(self, frame: Any, size: int, key: str | None) -> Offered:
-        """Queue an event that comes from elsewhere, if there is room; an empty queue takes any one.
+        """Queue an event that comes from elsewhere, if there is room; where no event waits, any one is taken.
 
         Args:
             frame: that carries it.
@@ -78,7 +84,7 @@ class FrameQueue(ABC):
     def take(self) -> Any:
         """Return the frame that waits longest."""
         entry = self._entries.popleft()
-        self.bytes -= entry.size
+        self._forget(entry)
         return entry.frame
 
     def is_over(self) -> bool:
@@ -88,10 +94,19 @@ class FrameQueue(ABC):
     def _append(self, entry: _Entry) -> None:
         self._entries.append(entry)
         self.bytes += entry.size
+        if entry.is_event:
+            self.events += 1
+            self._event_bytes += entry.size
+
+    def _forget(self, entry: _Entry) -> None:
+        self.bytes -= entry.size
+        if entry.is_event:
+            self.events -= 1
+            self._event_bytes -= entry.size
 
     def _has_room(self, size: int) -> bool:
-        limits = self._limits
-        return not len(self) or (len(self) < limits.outbox_messages and self.bytes + size <= limits.outbox_bytes)
+        limits, events = self._limits, self.events
+        return not events or (events < limits.outbox_messages and self._event_bytes + size <= limits.outbox_bytes)
 
 
 class ClosingQueue(FrameQueue):
@@ -103,7 +118,7 @@ class ClosingQueue(FrameQueue):
         """Queue an event; see `FrameQueue.offer`."""
         if not self._has_room(size):
             return NO_ROOM
-        self._append(_Entry(frame, size, key))
+        self._append(_Entry(frame, size, key, is_event=True))
         return _QUEUED
 
 
@@ -126,13 +141,13 @@ class _Sparse(FrameQueue):
             if entry.frame is None:
                 self._gaps -= 1
                 continue
-            self.bytes -= entry.size
+            self._forget(entry)
             self._taken(entry)
             return entry.frame
 
     def _lose(self, entry: _Entry) -> None:
         entry.frame = None
-        self.bytes -= entry.size
+        self._forget(entry)
         self._gaps += 1
         if self._gaps > 16 and self._gaps > len(self._entries) // 2:
             self._entries = deque(each for each in self._entries if each.frame is not None)
@@ -146,29 +161,26 @@ class _Sparse(FrameQueue):
 class DroppingQueue(_Sparse):
     """Loses the events that wait longest, until there is room for the new one (``drop_oldest``)."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_waiting",)
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
-        self._events: deque[_Entry] = deque()
+        self._waiting: deque[_Entry] = deque()
 
     def offer(self, frame: Any, size: int, key: str | None) -> Offered:
         """Queue an event; see `FrameQueue.offer`."""
         lost = 0
         while not self._has_room(size):
-            if not self._events:
-                # Answers fill it, which are not to be lost.
-                return Offered(queued=False, lost=lost + 1)
-            self._lose(self._events.popleft())
+            self._lose(self._waiting.popleft())
             lost += 1
-        entry = _Entry(frame, size, key)
+        entry = _Entry(frame, size, key, is_event=True)
         self._append(entry)
-        self._events.append(entry)
+        self._waiting.append(entry)
         return Offered(queued=True, lost=lost)
 
     def _taken(self, entry: _Entry) -> None:
-        if self._events and self._events[0] is entry:
-            self._events.popleft()
+        if entry.is_event:
+            self._waiting.popleft()
 
 
 class ConflatingQueue(_Sparse):
@@ -196,7 +208,7 @@ class ConflatingQueue(_Sparse):
             lost += 1
         if not self._has_room(size):
             return NO_ROOM
-        entry = _Entry(frame, size, key)
+        entry = _Entry(frame, size, key, is_event=True)
         self._append(entry)
         if key is not None:
             self._older += key in self._newest

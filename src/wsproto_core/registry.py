@@ -28,6 +28,7 @@ from wsproto_core.specs import (
     ActionSpec,
     EventHandler,
     action_spec,
+    as_problem_type,
     check_name,
     check_prefix,
     check_tags,
@@ -36,7 +37,7 @@ from wsproto_core.specs import (
 
 if TYPE_CHECKING:
     from wsproto_core.middleware import Middleware
-    from wsproto_core.problems import Problem
+    from wsproto_core.problems import Problem, ProblemType
     from wsproto_core.typed_topics import Topic
 
 __all__ = [
@@ -74,6 +75,7 @@ class Router:
         self._event_handlers: dict[str, EventHandler] = {}
         self._exception_handlers: dict[type[BaseException], ExceptionHandler] = {}
         self._topics: dict[str, type[Topic]] = {}
+        self._problems: dict[ProblemType, None] = {}
         self._middlewares: list[Middleware] = []
         self.has_middlewares = False
         """Whether there is any middleware; asked for each message."""
@@ -111,6 +113,11 @@ class Router:
         return MappingProxyType(self._topics)
 
     @property
+    def problems(self) -> tuple[ProblemType, ...]:
+        """The kinds of problems that `add_problem` was given."""
+        return tuple(self._problems)
+
+    @property
     def middlewares(self) -> tuple[Middleware, ...]:
         """The middlewares, outermost first."""
         return tuple(self._middlewares)
@@ -133,6 +140,9 @@ class Router:
                 requires: a function ``context -> bool`` (sync or async), or the scopes that the user needs.
                 blocking: False runs a plain function on the event loop instead of in a worker thread.
                 deprecated: for the documentation.
+                examples: payloads for the documentation: a list of them, or a dict of them by name.
+                problems: for the documentation: subclasses of `Problem`, or `ProblemType`, that it may answer with.
+                    Those that its code names are found without it.
 
         Raises:
             DuplicateNameError, ReservedNameError, HandlerSignatureError, ConfigurationError.
@@ -192,6 +202,20 @@ class Router:
             DuplicateNameError.
         """
         self._put(self._topics, shape, topic, "typed topic", replace=replace)
+
+    def add_problem(self, problem: type[Problem] | ProblemType) -> None:
+        """Have the documentation list a kind of problem of the application's own; adding it twice does no harm.
+
+        Args:
+            problem: a subclass of `Problem`, or a `ProblemType`.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        kind = as_problem_type(problem)
+        with self._lock:
+            self._problems[kind] = None
+            self.version += 1
 
     def recipient(self, kind: str, *, replace: bool = False) -> Callable[[_Function], _Function]:
         """Register the decorated function, ``recipient_id -> connection ids``, for a kind of recipient.
@@ -331,6 +355,7 @@ class Router:
                         raise _taken(what, key, table[key])
             for _, table, additions in taken_over:
                 table.update(additions)
+            self._problems.update(router._problems)
             self.version += 1
 
     def _put(self, table: dict[Any, Any], name: object, value: Any, what: str, *, replace: bool) -> None:

@@ -10,17 +10,16 @@ import asyncio
 import logging
 import math
 import sys
-from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
-from enum import Enum, auto
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from wsproto_core.admission import close_code_of
 from wsproto_core.closing import CloseCode, check_close_code, close_reason
 from wsproto_core.context import ActionContext
 from wsproto_core.decoding import Rejected
-from wsproto_core.dispatcher import Call, stopped
+from wsproto_core.dispatcher import Call
 from wsproto_core.encoding import EncodedEvent, encode_json, encode_payload, event_text, json_text, recipient_members
 from wsproto_core.errors import UnserializableEventError
 from wsproto_core.ids import new_id
@@ -29,7 +28,8 @@ from wsproto_core.outbox import Outbox, frame_size
 from wsproto_core.problems import Problem
 from wsproto_core.rates import TokenBucket
 from wsproto_core.recipients import Audience, connection
-from wsproto_core.tasks import call_on, is_from_outside, running_loop, start_eagerly
+from wsproto_core.tasks import call_on, is_from_outside, running_loop
+from wsproto_core.turns import BURST_FRAMES, BURST_SECONDS, Life, Turns, wait_for_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -45,22 +45,11 @@ __all__ = ["Session"]
 
 log = logging.getLogger("wsproto_core.session")
 
-# The reader gives way after so many frames, or so many seconds, of work that never waited.
-_BURST_FRAMES: Final = 32
-_BURST_SECONDS: Final = 0.005
-# A handler that was stopped has so many seconds to clean up before its end is sent without it.
-_STOP_GRACE: Final = 1.0
 # The closing handshake, and the hooks and handlers of a connection that has ended.
 _CLOSE_SECONDS: Final = 5.0
 
 
-class _Life(Enum):
-    OPEN = auto()
-    CLOSING = auto()
-    CLOSED = auto()
-
-
-class Session:
+class Session(Turns):
     """One connection. Made by `Hub.open`; used by the host through `receive`, `closed` and `finished`.
 
     Attributes:
@@ -81,11 +70,10 @@ class Session:
     threadsafe: ClassVar[bool] = False
 
     __slots__ = (
-        "_abandoned", "_beside", "_bucket", "_burst", "_burst_seconds", "_codec", "_ending", "_gate", "_gone", "_held",
-        "_inbox", "_inbox_bytes", "_life", "_lifetime", "_loop", "_outbox", "_own_members", "_requests", "_room",
-        "_seq", "_serial", "_state", "_surely_short", "_transport",
-        "authenticated", "close_code", "close_reason", "hub", "id", "info", "negotiated", "own_subscriptions", "scopes",
-        "surroundings", "topics", "user_id",
+        "_bucket", "_burst", "_burst_seconds", "_codec", "_ending", "_gone", "_lifetime", "_own_members", "_seq",
+        "_state", "_surely_short", "_transport",
+        "authenticated", "close_code", "close_reason", "info", "negotiated", "own_subscriptions", "scopes", "topics",
+        "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +84,7 @@ class Session:
         loop: asyncio.AbstractEventLoop,
         surroundings: Surroundings,
     ) -> None:
+        super().__init__()
         self.hub = hub
         self.surroundings = surroundings
         self.id = admission.connection_id
@@ -115,14 +104,7 @@ class Session:
         self._outbox = Outbox(transport, hub.limits, self, loop)
         self._own_members: str | None = None
         self._seq = 0
-        self._life = _Life.OPEN
-        self._serial: Call | asyncio.Task[Any] | None = None
-        self._beside: dict[str, list[Call]] | None = None
-        self._held: Call | None = None
-        self._abandoned: set[Call] | None = None
-        self._inbox: deque[tuple[str | bytes | Call, int]] | None = None
-        self._inbox_bytes = 0
-        self._room: asyncio.Future[None] | None = None
+        self._life = Life.OPEN
         self._requests: dict[str, Call] | None = {} if self.negotiated else None
         self._gate = hub.gate
         self._surely_short = (hub.limits.max_message_bytes or sys.maxsize) // 4
@@ -143,7 +125,7 @@ class Session:
         Args:
             frame: a text frame as str, a binary frame as bytes.
         """
-        if self._life is not _Life.OPEN:
+        if self._life is not Life.OPEN:
             return
         # A character is at most four bytes: what is short enough needs no measuring.
         if len(frame) > self._surely_short and self._is_too_long(frame):
@@ -159,7 +141,7 @@ class Session:
             self._begin(limited)
         elif self._requests is not None:
             request = self._accept_request(self._decode(frame), self._requests)
-            if request.rejected is None and request.action.name == "ws.cancel":
+            if request.rejected is None and request.action.name == "ws.cancel" and self._may_cancel():
                 self._launch(request, beside=True)
             elif self._is_occupied():
                 await self._queue(request, frame_size(frame))
@@ -173,7 +155,7 @@ class Session:
             self._begin(self._decode(frame))
         self._burst += 1
         self._burst_seconds += perf_counter() - started
-        if self._burst >= _BURST_FRAMES or self._burst_seconds > _BURST_SECONDS:
+        if self._burst >= BURST_FRAMES or self._burst_seconds > BURST_SECONDS:
             self._burst = 0
             self._burst_seconds = 0.0
             await asyncio.sleep(0)
@@ -185,9 +167,9 @@ class Session:
             code: how it ended; 1005 or 1006 where there was no close frame.
             reason: what the close frame said.
         """
-        if self._life is _Life.CLOSED:
+        if self._life is Life.CLOSED:
             return
-        self._life = _Life.CLOSED
+        self._life = Life.CLOSED
         if self.close_code is None:
             self.close_code, self.close_reason = code, reason
         self._outbox.close()
@@ -222,12 +204,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether messages are taken and sent."""
-        return self._life is _Life.OPEN
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a message of the client is being handled."""
-        return self._serial is not None or bool(self._beside)
+        return self._life is Life.OPEN
 
     @property
     def own_members(self) -> str:
@@ -244,7 +221,7 @@ class Session:
 
     def answer(self, event: EncodedEvent, recipient: str, req_id: str | None = None) -> Awaitable[None]:
         """Send an event that this connection asked for; awaiting it waits while the outbox is full."""
-        if self._life is not _Life.OPEN:
+        if self._life is not Life.OPEN:
             return _nothing()
         frame = self._codec.encode(event.text(self._seq + 1, recipient, req_id))
         self._seq += 1
@@ -257,7 +234,7 @@ class Session:
         msg_id = new_id()
         if fanout.observers:
             fanout.observe(EncodedEvent(msg_id, event.event_name, payload), (connection(self.id),))
-        if self._life is not _Life.OPEN:
+        if self._life is not Life.OPEN:
             call.events += 1
             return _nothing()
         members = self._own_members or self.own_members
@@ -269,7 +246,7 @@ class Session:
 
     def push(self, event: EncodedEvent, recipient: str) -> bool:
         """Send an event that comes from elsewhere, on this connection's loop; say whether it was queued."""
-        if self._life is not _Life.OPEN:
+        if self._life is not Life.OPEN:
             return False
         frame = self._encode_pushed(event, recipient)
         if frame is None:
@@ -279,11 +256,11 @@ class Session:
 
     def push_raw(self, frame: str | bytes) -> bool:
         """Send a frame as it is; say whether it was queued."""
-        return self._life is _Life.OPEN and self._outbox.push(frame)
+        return self._life is Life.OPEN and self._outbox.push(frame)
 
     async def end(self, call: Call, problem: Problem | None) -> None:
         """Send the end of a call: its problem, or ``ws.complete`` to who opted in to it (protocol section 5)."""
-        if self._life is not _Life.OPEN:
+        if self._life is not Life.OPEN:
             return
         if problem is not None:
             await self._send_problem(problem, call)
@@ -297,12 +274,6 @@ class Session:
         """Send one of the protocol's own events to who opted in to section 5."""
         if self.negotiated:
             self.push(EncodedEvent(new_id(), name, encode_json(payload, name)), self.own_members)
-
-    def cancel_request(self, req_id: str) -> None:
-        """Stop a request of this connection, queued or running (protocol section 6)."""
-        call = (self._requests or {}).get(req_id)
-        if call is not None and call.action.name != "ws.cancel":
-            self._stop(call, "cancelled")
 
     def identify(self, identity: Identity) -> None:
         """Note who is behind the connection, and when that ends."""
@@ -320,22 +291,14 @@ class Session:
         if seconds is not None:
             self._mortal.authenticate_within(seconds)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something before the first message, in its place in the order."""
-        context = self.surroundings.context
-        task = start_eagerly(work, self._loop, context and context.copy())
-        if not task.done():  # pragma: no branch - it never is on Python 3.11, which has no eager tasks
-            self._serial = task
-            task.add_done_callback(self._started)
-
     def close(self, code: int, reason: str) -> None:
         """Close the connection after what is queued has been written; whatever comes from the client is ignored now.
 
         Called on the connection's own loop; a second close changes nothing.
         """
-        if self._life is not _Life.OPEN:
+        if self._life is not Life.OPEN:
             return
-        self._life = _Life.CLOSING
+        self._life = Life.CLOSING
         self.close_code, self.close_reason = code, close_reason(reason)
         self._inbox = None
         self._wake_reader()
@@ -362,18 +325,9 @@ class Session:
         self._loop.call_soon_threadsafe(done.set_result, result)
         return done
 
-    async def settle(self, timeout: float | None) -> None:
-        """Let what runs come to its end; after so many seconds stop it, with the problem ``unavailable``."""
-        try:
-            async with asyncio.timeout(timeout):
-                while tasks := self._tasks():
-                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
-            await _wait(self._stop_all("unavailable"), _STOP_GRACE)
-
     async def gone(self, timeout: float | None) -> None:
         """Wait until the connection has ended, at most so many seconds."""
-        if self._life is not _Life.CLOSED:
+        if self._life is not Life.CLOSED:
             if self._gone is None:
                 self._gone = self._loop.create_future()
             await asyncio.wait([self._gone], timeout=timeout)
@@ -403,10 +357,6 @@ class Session:
             self._lifetime = Lifetime(self, self._loop)
         return self._lifetime
 
-    def _is_occupied(self) -> bool:
-        """Say whether something comes before a message that is taken now."""
-        return self._serial is not None or self._held is not None or bool(self._inbox)
-
     def _limited(self, frame: str | bytes, bucket: TokenBucket, now: float) -> Call | None:
         """Return a call that says so if the client sends too much, else None."""
         wait = bucket.take(now)
@@ -420,70 +370,6 @@ class Session:
         problem = Problem("You send too much; wait a little.", code="rate_limited", retry_after=seconds)
         call.reject(Rejected(problem, call.req_id))
         return call
-
-    async def _queue(self, item: str | bytes | Call, size: int) -> None:
-        limits = self.hub.limits
-        if self._inbox is None:
-            self._inbox = deque()
-        self._inbox.append((item, size))
-        self._inbox_bytes += size
-        while (
-            self._inbox is not None
-            and (len(self._inbox) >= limits.inbox or self._inbox_bytes > limits.inbox_bytes)
-            and self._life is _Life.OPEN
-        ):
-            if self._room is None:
-                self._room = self._loop.create_future()
-            await asyncio.shield(self._room)
-
-    def _wake_reader(self) -> None:
-        if self._room is not None:
-            self._room.set_result(None)
-            self._room = None
-
-    def _advance(self) -> None:
-        """Begin what waits, until something has to be waited for."""
-        began = 0
-        started = perf_counter()
-        while self._serial is None and self._life is _Life.OPEN and self._begin_next():
-            began += 1
-            if began >= _BURST_FRAMES or perf_counter() - started > _BURST_SECONDS:
-                self._loop.call_soon(self._advance)
-                break
-        self._wake_reader()
-
-    def _begin_next(self) -> bool:
-        """Begin what waits longest; say whether that was possible."""
-        held, self._held = self._held, None
-        if held is not None:
-            self._begin(held)
-        elif self._inbox:
-            item, size = self._inbox.popleft()
-            self._inbox_bytes -= size
-            self._begin(item if isinstance(item, Call) else self._decode(item))
-        else:
-            return False
-        return self._held is None
-
-    def _begin(self, call: Call) -> None:
-        if call.rejected is not None:
-            self._launch(call, beside=False)
-        elif call.stop_reason is not None:
-            self._refuse(call, Problem("The request was cancelled.", code="cancelled"))
-        elif self._gate.closed and call.action.name != "health":
-            self._refuse(call, Problem("The server is going away; connect again.", code="unavailable"))
-        elif call.action.concurrency > 1:
-            running = (self._beside or {}).get(call.action.name, ())
-            if len(running) >= call.action.concurrency:
-                self._held = call
-                return
-            self._launch(call, beside=True)
-        else:
-            self._launch(call, beside=False)
-
-    def _refuse(self, call: Call, problem: Problem) -> None:
-        call.reject(Rejected(problem, call.req_id))
-        self._launch(call, beside=False)
 
     def _decode(self, frame: str | bytes) -> Call:
         raw = b""
@@ -510,114 +396,6 @@ class Session:
         call.payload = payload
         return call
 
-    def _accept_request(self, call: Call, requests: dict[str, Call]) -> Call:
-        """Note a request of a client that opted in to section 5; refuse one whose id is in flight."""
-        if call.rejected is None and call.req_id is not None:
-            if call.req_id in requests:
-                problem = Problem("A request with this req_id is in flight; use a new one.", code="conflict")
-                call.reject(Rejected(problem, call.req_id))
-            else:
-                requests[call.req_id] = call
-        return call
-
-    def _launch(self, call: Call, *, beside: bool) -> None:
-        outbox = self._outbox
-        outbox.eager = True
-        context = self.surroundings.context
-        task = start_eagerly(self.hub.dispatcher.run(call), self._loop, context and context.copy())
-        outbox.eager = False
-        if task.done():  # pragma: no cover - it never is on Python 3.11, which has no eager tasks
-            if self._requests:
-                self._ended(call)
-            return
-        if outbox.writing:
-            outbox.watch()
-        call.task = task
-        if beside:
-            if self._beside is None:
-                self._beside = {}
-            self._beside.setdefault(call.action.name, []).append(call)
-        else:
-            self._serial = call
-        if call.rejected is None:
-            timeout = call.action.timeout
-            if timeout is None:
-                timeout = self.hub.limits.action_timeout
-            if timeout is not None and timeout < 1e9:
-                call.deadline = self._loop.call_later(timeout, self._stop, call, "action_timeout")
-        task.add_done_callback(lambda _: self._call_done(call))
-
-    def _call_done(self, call: Call) -> None:
-        if call.deadline is not None:
-            call.deadline.cancel()
-        if self._abandoned is not None:
-            self._abandoned.discard(call)
-        self._ended(call)
-        self._release(call)
-
-    def _ended(self, call: Call) -> None:
-        if self._requests and call.req_id is not None and self._requests.get(call.req_id) is call:
-            del self._requests[call.req_id]
-
-    def _release(self, call: Call) -> None:
-        """Give a call's place in the order to the next."""
-        if self._serial is call:
-            self._serial = None
-        elif self._beside is not None:
-            calls = self._beside.get(call.action.name, [])
-            if call in calls:
-                calls.remove(call)
-            if not calls:
-                self._beside.pop(call.action.name, None)
-        self._advance()
-
-    def _started(self, _: asyncio.Task[Any]) -> None:
-        self._serial = None
-        self._advance()
-
-    def _stop(self, call: Call, reason: str) -> None:
-        if reason == "disconnect":
-            call.stop(reason)
-        elif not call.ended and call.stop_reason is None:
-            call.stop(reason)
-            if call.task is not None:
-                self._loop.call_later(_STOP_GRACE, self._abandon, call)
-
-    def _abandon(self, call: Call) -> None:
-        """Send the end of a call whose handler does not let itself be stopped, and go on without it."""
-        if call.ended or self._life is not _Life.OPEN:
-            return
-        call.ended = True
-        log.warning("action %r of connection %s does not let itself be cancelled", call.action.name, self.id)
-        if self._abandoned is None:
-            self._abandoned = set()
-        self._abandoned.add(call)
-        # Begun now, so that it comes before the answer to the next message.
-        self.hub.background(self.end(call, stopped(call)), self._loop, eagerly=True)
-        self._ended(call)
-        self._release(call)
-
-    def _calls(self) -> list[Call]:
-        calls = [call for calls in (self._beside or {}).values() for call in calls]
-        return [*calls, self._serial] if isinstance(self._serial, Call) else calls
-
-    def _tasks(self) -> list[asyncio.Task[Any]]:
-        tasks: list[asyncio.Task[Any]] = [call.task for call in self._calls() if call.task is not None]
-        if isinstance(self._serial, asyncio.Task):
-            tasks.append(self._serial)
-        return tasks
-
-    def _stop_all(self, reason: str) -> list[asyncio.Task[Any]]:
-        tasks = self._tasks()
-        for call in self._calls():
-            self._stop(call, reason)
-        if reason == "disconnect":
-            for call in self._abandoned or ():
-                call.stop(reason)
-            if isinstance(self._serial, asyncio.Task):
-                self._serial.cancel()
-        return tasks
-
     def _is_too_long(self, frame: str | bytes) -> bool:
         maximum = self.hub.limits.max_message_bytes
         return maximum is not None and frame_size(frame) > maximum
@@ -639,16 +417,19 @@ class Session:
     async def _send_problem(self, problem: Problem, call: Call) -> None:
         try:
             frame = self._codec.encode(self.hub.problem_text(problem, self.info, call.req_id))
-        except UnserializableEventError as error:
+        except Exception as error:
             internal = self.hub.dispatcher.internal_error(call, error)
             frame = self._codec.encode(self.hub.problem_text(internal, self.info, call.req_id))
         await self._outbox.answer(frame)
 
-    async def refuse(self, problem: Problem, code: int) -> None:
+    async def refuse(self, problem: Problem) -> None:
         """Tell a problem that answers no message, and close."""
+        code = CloseCode.INTERNAL_ERROR
         try:
+            code = close_code_of(problem)
             frame = self._codec.encode(self.hub.problem_text(problem, self.info))
-        except UnserializableEventError:
+        except Exception:
+            # A class of the application's may lack what every problem has. It is refused all the same.
             log.exception("connection %s cannot be told why it is refused", self.id)
             problem = Problem("Something went wrong on the server.", code="internal_error")
             frame = self._codec.encode(self.hub.problem_text(problem, self.info))
@@ -670,7 +451,7 @@ class Session:
             log.debug("connection %s could not be closed properly", self.id, exc_info=error)
 
     async def _end(self, running: list[asyncio.Task[Any]]) -> None:
-        await _wait(running, _CLOSE_SECONDS)
+        await wait_for_tasks(running, _CLOSE_SECONDS)
         try:
             async with asyncio.timeout(self.hub.limits.action_timeout):
                 await self.hub.run_on_disconnect(ActionContext(self), self.close_code or 0, self.close_reason or "")
@@ -681,11 +462,6 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id} user={self.user_id!r} {self._life.name.lower()}>"
-
-
-async def _wait(tasks: list[asyncio.Task[Any]], seconds: float) -> None:
-    if tasks:
-        await asyncio.wait(tasks, timeout=seconds)
 
 
 async def _nothing() -> None:

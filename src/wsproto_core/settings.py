@@ -5,23 +5,38 @@ from __future__ import annotations
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from wsproto_core.autodiscover import DEFAULT_MODULES, check_names
 from wsproto_core.backplane import Backplane, backplane_from
+from wsproto_core.documentation import (
+    check_contact,
+    check_license,
+    check_servers,
+    check_sockets,
+    check_text,
+    check_url_path,
+)
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.limits import Limits
 from wsproto_core.origins import OriginPolicy
+from wsproto_core.presence import Presence
 from wsproto_core.problems import check_problem_type_base_url
 from wsproto_core.recipients import Audience
 from wsproto_core.registry import Router, default_registry
 from wsproto_core.security import SAME_ORIGIN, AllowedOrigins, Authenticate
 from wsproto_core.tickets import Tickets
+from wsproto_core.transport import ConnectionInfo
 
-__all__ = ["HubOptions", "Settings"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["HubOptions", "Settings", "check_option_names"]
 
 Hook = Callable[..., Any]
 AuthorizeSubscribe = Callable[[Any, Audience], bool | Awaitable[bool]]
+AuthorizeDocs = Callable[[ConnectionInfo], bool | Awaitable[bool]]
+Servers = Iterable[str] | Mapping[str, str | Mapping[str, Any]]
 
 
 class HubOptions(TypedDict, total=False):
@@ -33,6 +48,7 @@ class HubOptions(TypedDict, total=False):
     autodiscover_modules: Iterable[str]
     autodiscover_packages: Iterable[str]
     backplane: str | Backplane
+    presence: Presence | bool | None
     require_ids: bool
     allowed_origins: AllowedOrigins
     require_origin: bool
@@ -46,6 +62,18 @@ class HubOptions(TypedDict, total=False):
     on_connect: Hook | None
     on_disconnect: Hook | None
     install_signal_handlers: bool
+    asyncapi_url: str | None
+    docs_url: str | None
+    problem_pages_url: str | None
+    authorize_docs: AuthorizeDocs | None
+    title: str | None
+    version: str | None
+    description: str | None
+    terms_of_service: str | None
+    contact: Mapping[str, str] | None
+    license: Mapping[str, str] | str | None
+    servers: Servers
+    sockets: Iterable[str] | None
 
 
 _FLAGS: Final = (
@@ -63,7 +91,10 @@ class Settings:
         autodiscover: whether the conventional modules are imported at configuration.
         autodiscover_modules: their names below a base package.
         autodiscover_packages: further packages, imported with all their submodules.
-        backplane: a URL (``memory://``, ``memory://name``) or an object with the `Backplane` protocol.
+        backplane: what tells other processes: a URL (``memory://``, ``redis://…``, ``nats://…``) or an object with the
+            `Backplane` protocol.
+        presence: whether and how clients may ask who is on a topic: True, False, or a `Presence`. By default they may
+            where there is one process, or a backplane whose engine keeps it.
         require_ids: whether ``msg_id`` and ``req_id`` must be there (protocol section 2).
         allowed_origins: which pages may connect: `SAME_ORIGIN`, `ANY_ORIGIN` or a list of origins; see `OriginPolicy`.
         require_origin: whether clients that send no Origin, and so are no browsers, are refused.
@@ -80,6 +111,17 @@ class Settings:
         on_connect: ``(context)``, after the connection is open and before its first message; a `Problem` refuses it.
         on_disconnect: ``(context, code, reason)``, or fewer of those, once when the connection has ended.
         install_signal_handlers: whether SIGTERM and SIGINT begin the drain (see `Hub.drain`).
+        asyncapi_url: where the AsyncAPI document is served over HTTP, as JSON; the YAML is beside it. None is nowhere.
+        docs_url: where the page that shows it is served; None is nowhere.
+        problem_pages_url: below which each problem type has its page; None is nowhere. Without a
+            ``problem_type_base_url``, problem type URLs begin with it.
+        authorize_docs: ``(info) -> bool``, sync or async: asked before any of these is served; a `Problem` that it
+            raises is the answer. None lets everybody read them.
+        title, version, description, terms_of_service: of the contract; None takes what the host's application says.
+        contact: of the contract: ``name``, ``url``, ``email``.
+        license: of the contract: ``name``, ``url``; a text is its name.
+        servers: where it is served: URLs, or URLs or AsyncAPI servers by name.
+        sockets: the paths of the sockets, for the document; None lets the host find them.
 
     Raises:
         ConfigurationError: a value that makes no sense; the message names the setting and the way out.
@@ -91,6 +133,7 @@ class Settings:
     autodiscover_modules: Iterable[str] = DEFAULT_MODULES
     autodiscover_packages: Iterable[str] = ()
     backplane: str | Backplane = "memory://"
+    presence: Presence | bool | None = None
     require_ids: bool = True
     allowed_origins: AllowedOrigins = SAME_ORIGIN
     require_origin: bool = False
@@ -104,6 +147,18 @@ class Settings:
     on_connect: Hook | None = None
     on_disconnect: Hook | None = None
     install_signal_handlers: bool = True
+    asyncapi_url: str | None = "/asyncapi.json"
+    docs_url: str | None = "/asyncapi"
+    problem_pages_url: str | None = None
+    authorize_docs: AuthorizeDocs | None = None
+    title: str | None = None
+    version: str | None = None
+    description: str | None = None
+    terms_of_service: str | None = None
+    contact: Mapping[str, str] | None = None
+    license: Mapping[str, str] | str | None = None
+    servers: Servers = field(default_factory=dict)
+    sockets: Iterable[str] | None = None
 
     def __post_init__(self) -> None:
         if self.registry is None:
@@ -117,7 +172,7 @@ class Settings:
                 raise ConfigurationError(f"{name} must be True or False, not {value!r}.")
         for name in ("autodiscover_modules", "autodiscover_packages"):
             object.__setattr__(self, name, check_names(getattr(self, name), name))
-        for name in ("authenticate", "authorize_subscribe", "on_connect", "on_disconnect"):
+        for name in ("authenticate", "authorize_docs", "authorize_subscribe", "on_connect", "on_disconnect"):
             value = getattr(self, name)
             if value is not None and not callable(value):
                 raise ConfigurationError(f"{name} must be a function or None, not {type(value).__name__}.")
@@ -130,7 +185,31 @@ class Settings:
             raise ConfigurationError(f"tickets must be a Tickets() or None, not {type(self.tickets).__name__}.")
         if self.query_token is not None and not (isinstance(self.query_token, str) and self.query_token):
             raise ConfigurationError(f"query_token is the name of a query parameter or None, not {self.query_token!r}.")
-        backplane_from(self.backplane)
+        self._check_presence(backplane_from(self.backplane))
+        self._check_documentation()
+
+    def _check_presence(self, backplane: Backplane | None) -> None:
+        if self.presence is not None and not isinstance(self.presence, (bool, Presence)):
+            raise ConfigurationError(
+                f"presence must be True, False, None or a Presence(...), not {type(self.presence).__name__}."
+            )
+        given = isinstance(self.presence, Presence) and self.presence.store is not None
+        if self.presence and not given and backplane is not None and not hasattr(backplane, "presence_store"):
+            raise ConfigurationError(
+                "presence: the engine of this backplane keeps nothing; give it a store: Presence(store=…)."
+            )
+
+    def _check_documentation(self) -> None:
+        for name in ("asyncapi_url", "docs_url", "problem_pages_url"):
+            object.__setattr__(self, name, check_url_path(getattr(self, name), name))
+        for name in ("title", "version", "description", "terms_of_service"):
+            object.__setattr__(self, name, check_text(getattr(self, name), name))
+        object.__setattr__(self, "contact", check_contact(self.contact))
+        object.__setattr__(self, "license", check_license(self.license))
+        object.__setattr__(self, "servers", check_servers(self.servers))
+        object.__setattr__(self, "sockets", check_sockets(self.sockets))
+        if self.problem_type_base_url is None and self.problem_pages_url is not None:
+            object.__setattr__(self, "problem_type_base_url", self.problem_pages_url)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -139,10 +218,24 @@ class Settings:
         Raises:
             ConfigurationError: an unknown name, with the one that was probably meant; a value that makes no sense.
         """
-        known = [each.name for each in fields(cls)]
-        for name in options:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(known)}."
-                raise ConfigurationError(f"There is no setting {name!r}.{hint}")
+        check_option_names(options, cls, "There is no setting")
         return cls(**options)
+
+
+def check_option_names(options: Iterable[str], settings: type[DataclassInstance], what: str) -> None:
+    """Refuse the names of options that are none.
+
+    Args:
+        options: the names.
+        settings: the dataclass whose fields they are.
+        what: how the refusal begins.
+
+    Raises:
+        ConfigurationError: an unknown name, with the one that was probably meant.
+    """
+    known = [each.name for each in fields(settings)]
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(known)}."
+            raise ConfigurationError(f"{what} {name!r}.{hint}")

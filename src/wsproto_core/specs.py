@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from wsproto_core.errors import ConfigurationError, HandlerSignatureError, RegistrationError, ReservedNameError
 from wsproto_core.events import Event
 from wsproto_core.handlers import HandlerForm, Signature, bind, events_in, read_signature
+from wsproto_core.problems import PROBLEM_TYPES, Problem, ProblemType, problem_type_of
 
 if TYPE_CHECKING:
     from wsproto_core.context import ActionContext
@@ -24,8 +26,10 @@ __all__ = [
     "ActionOptions",
     "ActionSpec",
     "EventHandler",
+    "Example",
     "Requirement",
     "action_spec",
+    "as_problem_type",
     "check_name",
     "check_prefix",
     "check_tags",
@@ -40,6 +44,21 @@ Requirement = Callable[["ActionContext[Any]"], bool | Awaitable[bool]] | Sequenc
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A payload for the documentation.
+
+    Attributes:
+        payload: as JSON.
+        name: of the example.
+        summary: one line about it.
+    """
+
+    payload: Any
+    name: str | None = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ActionSpec:
     """One action, read once.
 
@@ -50,6 +69,8 @@ class ActionSpec:
         run: calls it with what it wants.
         replies: the event classes that it is documented to answer with.
         summary, description, tags, deprecated: for the documentation.
+        examples: payloads, for the documentation.
+        problems: the kinds of problems of the application's own that it is documented to answer with.
         timeout: seconds; None takes ``Limits.action_timeout``, ``math.inf`` has none.
         concurrency: how many messages of this action one connection may have running at once; 1 keeps the order.
         requires: who may run it.
@@ -66,6 +87,8 @@ class ActionSpec:
     description: str | None = None
     tags: tuple[str, ...] = ()
     deprecated: bool = False
+    examples: tuple[Example, ...] = ()
+    problems: tuple[ProblemType, ...] = ()
     timeout: float | None = None
     concurrency: int = 1
     requires: Requirement | None = None
@@ -97,6 +120,8 @@ class ActionOptions(TypedDict, total=False):
     requires: Requirement | None
     blocking: bool
     deprecated: bool
+    examples: Iterable[Any] | Mapping[str, Any]
+    problems: Iterable[type[Problem] | ProblemType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +184,8 @@ def action_spec(
         description=options.get("description") or rest,
         tags=check_tags(options.get("tags", ())),
         deprecated=options.get("deprecated", False),
+        examples=_examples(options.get("examples", ()), name),
+        problems=tuple(as_problem_type(each) for each in options.get("problems", ())),
         timeout=_check_timeout(options.get("timeout"), name),
         concurrency=_check_concurrency(options.get("concurrency"), name),
         requires=_check_requires(options.get("requires"), name),
@@ -279,6 +306,34 @@ def _check_requires(requires: Requirement | None, name: str) -> Requirement | No
     if not scopes or not all(isinstance(scope, str) and scope for scope in scopes):
         raise ConfigurationError(f"action {name!r}: requires takes a function or a list of scope names.")
     return scopes
+
+
+def as_problem_type(problem: object) -> ProblemType:
+    """Return the kind of a problem that is documented: as it is, or that of a subclass of `Problem`.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if isinstance(problem, ProblemType):
+        return problem
+    if isinstance(problem, type) and issubclass(problem, Problem):
+        return problem_type_of(problem) or PROBLEM_TYPES[Problem(status=problem.status or None, code=problem.code).code]
+    raise ConfigurationError(f"problems takes subclasses of Problem and ProblemType(...), not {problem!r}.")
+
+
+def _examples(given: Any, name: str) -> tuple[Example, ...]:
+    """Return examples: a list of payloads, or payloads by name, as FastAPI's ``openapi_examples`` has them."""
+    if isinstance(given, (str, bytes, BaseModel)) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"action {name!r}: examples takes a list of payloads, or a dict of them by name.")
+    if not isinstance(given, Mapping):
+        return tuple(Example(to_jsonable_python(each, by_alias=True)) for each in given)
+    examples = []
+    for title, each in given.items():
+        described = isinstance(each, Mapping) and "value" in each and each.keys() <= {"value", "summary", "description"}
+        payload = each["value"] if described else each
+        summary = (each.get("summary") or each.get("description")) if described else None
+        examples.append(Example(to_jsonable_python(payload, by_alias=True), str(title), summary))
+    return tuple(examples)
 
 
 def _replies(reply: Any, name: str) -> tuple[type[Event], ...]:

@@ -9,9 +9,14 @@ from collections.abc import Awaitable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["NOTHING", "Done", "call_on", "is_from_outside", "on_loop", "resolved", "running_loop", "start_eagerly"]
+__all__ = [
+    "NOTHING", "Done", "call_on", "cancel_and_wait", "is_from_outside", "on_loop", "resolved", "running_loop",
+    "start_eagerly",
+]  # fmt: skip
 
 _T = TypeVar("_T")
+
+_CANCEL_AGAIN: Final = 0.5  # seconds
 
 if sys.version_info >= (3, 12):  # pragma: no cover - the coverage run may be on 3.11
 
@@ -97,6 +102,22 @@ def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _T]) -> A
     except RuntimeError:
         work.close()
         raise
+
+
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, as often as it takes, and wait until they have ended.
+
+    What a task awaits may take a cancellation for something else and go on: ``asyncio.wait_for`` does on Python 3.11
+    when its time is not up and what it waits for has just come, and libraries use it.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        ended, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # so that nobody says it was never looked at
 
 
 def is_from_outside(error: BaseException) -> bool:

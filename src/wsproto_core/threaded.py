@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from wsproto_core.dispatcher import _THREAD_GRACE, Call, _checked_event, stopped
 from wsproto_core.encoding import EncodedEvent, encode_payload, event_text, json_text
-from wsproto_core.errors import UnserializableEventError
 from wsproto_core.events import NOWHERE, Event, is_event, target_of
 from wsproto_core.handlers import HandlerForm, form_of
 from wsproto_core.ids import new_id
 from wsproto_core.problems import Problem
 from wsproto_core.queues import NO_ROOM
 from wsproto_core.recipients import connection
-from wsproto_core.session import _CLOSE_SECONDS, Session, _Life
+from wsproto_core.session import _CLOSE_SECONDS, Session
 from wsproto_core.tasks import NOTHING, Done, call_on, running_loop, start_eagerly
 from wsproto_core.threaded_outbox import GONE, Closing, ThreadedOutbox, Writable
+from wsproto_core.turns import Life
 from wsproto_core.watchdog import INTERVAL, watchdog_of
 
 if TYPE_CHECKING:
@@ -117,14 +117,14 @@ class ThreadedSession(Session):
         """Read and handle until the connection has ended and nothing of it runs any more."""
         transport, pending = self._threaded, self._pending
         try:
-            while self._life is not _Life.CLOSED:
+            while self._life is not Life.CLOSED:
                 frames = transport.receive(wait=True)
                 if transport.due:
                     self._threaded_outbox.nudge()
                 if frames is None:
                     break
                 pending.extend(frames)
-                while pending and self._life is _Life.OPEN:
+                while pending and self._life is Life.OPEN:
                     self._handle(pending.popleft())
                 pending.clear()
         finally:
@@ -263,7 +263,7 @@ class ThreadedSession(Session):
         """Write an answer, and wait for the client that is to read it; nothing after the end of the call."""
         outbox = self._threaded_outbox
         with outbox.lock:
-            if self._life is not _Life.OPEN or (call is not None and call.ended):
+            if self._life is not Life.OPEN or (call is not None and call.ended):
                 return
             frame = self._codec.encode(text(self._seq + numbered))
             self._seq += numbered
@@ -275,7 +275,7 @@ class ThreadedSession(Session):
             text = self.hub.problem_text(problem, self.info, call.req_id)
             self._codec.encode(text)  # only to see that it can be
             return text
-        except UnserializableEventError as error:
+        except Exception as error:
             internal = self.hub.dispatcher.internal_error(call, error)
             return self.hub.problem_text(internal, self.info, call.req_id)
 
@@ -311,7 +311,7 @@ class ThreadedSession(Session):
         """Send an event that comes from elsewhere, from any thread; say whether it was queued."""
         outbox = self._threaded_outbox
         with outbox.lock:
-            if self._life is not _Life.OPEN:
+            if self._life is not Life.OPEN:
                 return False
             frame = self._encode_pushed(event, recipient)
             if frame is None:
@@ -348,7 +348,7 @@ class ThreadedSession(Session):
     def _answer(self, text: Callable[[int], str]) -> Awaitable[None]:
         outbox = self._threaded_outbox
         with outbox.lock:
-            if self._life is not _Life.OPEN:
+            if self._life is not Life.OPEN:
                 return NOTHING
             frame = self._codec.encode(text(self._seq + 1))
             self._seq += 1
@@ -397,7 +397,7 @@ class ThreadedSession(Session):
         """Take a message that is decoded already; see `Session.receive`."""
         if self._requests is not None:
             call = self._accept_request(call, self._requests)
-        if call.rejected is None and call.action.name == "ws.cancel":
+        if call.rejected is None and call.action.name == "ws.cancel" and self._may_cancel():
             self._launch(call, beside=True)
         else:
             # It comes decoded only when nothing else runs.

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from wsproto_core import Backplane, ConfigurationError, MemoryBackplane
@@ -106,9 +108,25 @@ def test_an_object_with_the_protocol_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "adapter"),
+    [("redis://h/1?prefix=a", "wsproto_redis"), ("REDISS+CLUSTER://h", "wsproto_redis"), ("nats://h", "wsproto_nats")],
+)
+def test_an_engine_is_looked_up_by_its_scheme(url: str, adapter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Adapter:
+        @staticmethod
+        def backplane_from_url(given: str) -> Backplane:
+            return MemoryBackplane(given)
+
+    monkeypatch.setitem(sys.modules, adapter, Adapter)
+    made = backplane_from(url)
+    assert isinstance(made, MemoryBackplane)
+    assert made.name == url
+
+
+@pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("redis://:secret@localhost", "the scheme 'redis' is unknown"),
+        ("carrier://:secret@localhost", "the scheme 'carrier' is unknown"),
         ("localhost:6379/secret", "that is no URL"),
         ("memory", "that is no URL"),
         ("", "that is no URL"),

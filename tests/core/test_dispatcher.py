@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import itertools
 import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,7 +29,6 @@ from wsproto_core import (
     room,
 )
 from wsproto_core import dispatcher as dispatcher_module
-from wsproto_core import session as session_module
 from wsproto_core.dispatcher import Call
 from wsproto_core.middleware import Next
 from wsproto_core.security import AUTHENTICATE_LATER, NOT_GIVEN
@@ -54,7 +54,7 @@ class Envelope:
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give what was stopped next to no time to end."""
-    monkeypatch.setattr(session_module, "_STOP_GRACE", 0.01)
+    monkeypatch.setattr("wsproto_core.turns._STOP_GRACE", 0.01)
     monkeypatch.setattr(dispatcher_module, "_THREAD_GRACE", 0.01)
 
 
@@ -443,7 +443,7 @@ class Threads:
         self.emitted = 0
         self.registry = Registry()
         self.registry.action("held", timeout=0.02)(self.held)
-        self.registry.action("stream", timeout=0.02)(self.stream)
+        self.registry.action("stream", timeout=0.5)(self.stream)
         self.registry.action("long")(self.held)
 
     def held(self, payload: Text) -> Said:
@@ -489,6 +489,33 @@ async def test_the_next_message_does_not_wait_for_a_thread_for_ever(short_grace:
         threads.open.set()
         await until(threads.left.is_set)
         assert (await client.ask("health"))["seq"] == 4
+
+
+async def test_a_long_answer_to_a_client_that_reads_leaves_turns_to_others() -> None:
+    registry = Registry()
+    turns: list[int] = []
+
+    @registry.action("stream")
+    async def stream() -> AsyncIterator[Said]:
+        for number in range(1_000):
+            turns.append(rounds)
+            yield Said(text=str(number))
+
+    rounds = 0
+
+    async def go_round() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    async with peer(hub_of(registry), V1) as client:
+        others = asyncio.create_task(go_round())
+        req_id = await client.send("stream")
+        assert (await client.end_of(req_id))["payload"] == {"events": 1_000}
+        others.cancel()
+    assert turns[-1] - turns[0] > 20
+    assert all(later - earlier <= 100 for earlier, later in itertools.pairwise(turns))
 
 
 async def test_a_generator_in_a_thread_stops_emitting_after_its_time_out() -> None:

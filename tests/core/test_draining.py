@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from tests.core.peer import PLAIN, V1, Elsewhere, hub_of, opened, peer
-from wsproto_core import CloseCode, ConnectionInfo, Limits, Registry
+from wsproto_core import Admission, CloseCode, ConnectionInfo, Limits, Registry
 from wsproto_core.draining import drain_sessions
 from wsproto_core.testing import MemoryTransport
 
@@ -67,6 +67,30 @@ async def test_what_runs_may_end_and_nothing_new_begins() -> None:
         assert (await client.cut())[0] == CloseCode.SERVICE_RESTART
         await client.leave()
         await draining
+
+
+async def test_who_was_on_the_way_when_the_drain_began_is_told_to_come_back() -> None:
+    let_in = asyncio.Event()
+
+    async def authenticate(info: ConnectionInfo) -> int:
+        await let_in.wait()
+        return 1
+
+    hub = hub_of(authenticate=authenticate)
+    info = ConnectionInfo()
+    admitting = asyncio.create_task(hub.admit(info))
+    await asyncio.sleep(0)
+    await hub.drain()
+    let_in.set()
+    admission = await admitting
+    assert isinstance(admission, Admission)
+    transport = MemoryTransport(info)
+    session = hub.open(transport, admission)
+    assert not session.is_open
+    await transport.next_frame()
+    assert transport.close_code == CloseCode.SERVICE_RESTART
+    session.closed()
+    await session.finished()
 
 
 async def test_a_thousand_that_do_not_answer_take_as_long_as_one() -> None:

@@ -182,6 +182,24 @@ async def test_an_unknown_recipient_is_a_lookup_error_and_reaches_nobody() -> No
         assert ann.unread() == bob.unread() == []
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+async def test_a_resolver_that_would_end_the_process_ends_its_action_only(error: type[BaseException]) -> None:
+    registry = Registry()
+
+    @registry.recipient("team")
+    async def team(recipient_id: str) -> list[str]:
+        await asyncio.sleep(0)
+        raise error
+
+    @registry.action("tell")
+    async def tell() -> Said:
+        return Said(text="x").to(Audience("team", "1"))
+
+    async with peer(hub_of(registry)) as client:
+        assert (await client.ask("tell"))["code"] == "internal_error"
+        assert (await client.ask("health"))["event"] == "health"
+
+
 async def test_an_event_for_nobody_is_an_error() -> None:
     hub = hub_of()
     for emit in (hub.emit(Said()), hub.emit(Said(), to=[])):
@@ -246,6 +264,34 @@ async def test_a_long_loop_of_events_does_not_cut_a_client_that_reads() -> None:
         assert [(each["seq"], each["payload"]["text"]) for each in seen] == [
             (number + 1, str(number)) for number in range(500)
         ]
+
+
+async def test_what_comes_after_the_end_of_its_request_is_an_event_like_those_of_others() -> None:
+    registry = Registry()
+    looked_up, entered = asyncio.Event(), asyncio.Event()
+
+    @registry.recipient("team")
+    async def team(recipient_id: str) -> list[str]:
+        entered.set()
+        await looked_up.wait()
+        return [client.id]
+
+    @registry.action("tell")
+    async def tell(context: ActionContext) -> None:
+        await context.emit(Said(text="late"), to=Audience("team", "1"))
+
+    async with peer(hub_of(registry), V1) as client:
+        request = await client.send("tell")
+        await entered.wait()
+        cancel = await client.send("ws.cancel", {"req_id": request})
+        ends = [await client.read() for _ in range(2)]
+        assert {each["req_id"]: each.get("code", each.get("event")) for each in ends} == {
+            request: "cancelled",
+            cancel: "ws.complete",
+        }
+        looked_up.set()
+        late = await client.read()
+        assert (late["event"], late.get("req_id"), late["recipient"]) == ("said", None, "team")
 
 
 async def test_who_is_being_closed_is_not_reached() -> None:

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from wsproto_core import Headers, Problem, UnserializableEventError
-from wsproto_core.handshake import connection_info, problem_response
+from wsproto_core.handshake import connection_info, path_below, problem_response
 from wsproto_core.transport import ConnectionInfo
 
 
@@ -72,6 +72,24 @@ def test_a_token_among_the_subprotocols_comes_first() -> None:
     told = info(("Authorization", "Bearer other"), offered=("chat", "access-token", "s3cret"))
     assert (told.token, told.source) == ("s3cret", "subprotocol")
     assert told.subprotocols == ("chat", "access-token")
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "below"),
+    [
+        ("/ws/", "", "/ws/"),
+        ("/ws/", "/", "/ws/"),
+        ("/api/ws/", "/api", "/ws/"),
+        ("/api/ws/", "/api/", "/ws/"),
+        ("/api", "/api", ""),
+        ("/asyncapi", "/a", "/asyncapi"),
+        ("/ws/", "/api", "/ws/"),
+    ],
+)
+def test_a_path_below_a_mount_is_told_from_one_that_begins_with_its_letters(
+    path: str, root_path: str, below: str
+) -> None:
+    assert path_below(path, root_path) == below
 
 
 def test_a_problem_as_a_response() -> None:

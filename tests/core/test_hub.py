@@ -426,6 +426,18 @@ async def test_connections_are_closed_by_audience() -> None:
             assert await three.cut() == (1000, "")
 
 
+async def test_connections_are_closed_from_any_thread() -> None:
+    hub = hub_of()
+    await asyncio.to_thread(hub.disconnect_sync, user(1), 4000, "Nobody is here.")
+    async with peer(hub, user_id=1) as one, peer(hub, user_id=2) as two:
+        await asyncio.to_thread(hub.disconnect_sync, user(1), 4000, "Out.")
+        assert await one.cut() == (4000, "Out.")
+        with pytest.raises(ValueError, match="1006 cannot be sent"):
+            hub.disconnect_sync(user(2), 1006)
+        hub.disconnect_sync(user(2), 4001, "You too.")
+        assert await two.cut() == (4001, "You too.")
+
+
 async def test_a_problem_travels_with_its_type_and_its_place() -> None:
     hub = hub_of(problem_type_base_url="/problems")
     text = hub.problem_text(Problem(status=409, code="taken"), ConnectionInfo(path="/chat"), "r")
@@ -867,4 +879,26 @@ async def test_what_is_to_be_discovered_is_discovered_unless_it_is_switched_off(
         assert "hub_discovers.actions" in hub_of().discover(["hub_discovers"])
     finally:
         for name in [name for name in sys.modules if name.startswith("hub_discovers")]:
+            del sys.modules[name]
+
+
+async def test_what_is_discovered_can_be_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (
+        "hub_names/__init__",
+        "hub_names/actions",
+        "hub_names/sockets",
+        "hub_plugins/__init__",
+        "hub_plugins/deep",
+    ):
+        file = tmp_path / f"{module}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        hub = hub_of(autodiscover_modules=["sockets"], autodiscover_packages=["hub_plugins"])
+        found = hub.discover(["hub_names"])
+        assert {"hub_names.sockets", "hub_plugins.deep"} <= set(found)
+        assert "hub_names.actions" not in found
+    finally:
+        for name in [name for name in sys.modules if name.startswith(("hub_names", "hub_plugins"))]:
             del sys.modules[name]

@@ -6,10 +6,10 @@ from uuid import RFC_4122, UUID
 import pytest
 
 from tests.interpreter import run_python
-from wsproto_core.ids import MessageIds, canonical_uuid, new_connection_id, new_id
+from wsproto_core.ids import ConnectionIds, MessageIds, canonical_uuid, new_connection_id, new_id, process_of
 
 
-@pytest.mark.parametrize("make", [new_id, new_connection_id, MessageIds(), MessageIds(lambda size: b"\xff" * size)])
+@pytest.mark.parametrize("make", [new_id, MessageIds(), MessageIds(lambda size: b"\xff" * size)])
 def test_an_id_is_a_version_4_uuid_in_lower_case(make: Callable[[], str]) -> None:
     for text in (make() for _ in range(1_000)):
         parsed = UUID(text)
@@ -43,12 +43,28 @@ def test_beginning_again_asks_the_source_again() -> None:
     assert make()[:8] == "11111111"
 
 
-def test_connection_ids_have_nothing_in_common_but_version_and_variant() -> None:
-    made = [UUID(new_connection_id()).int for _ in range(200)]
+def test_connection_ids_have_their_process_in_common_and_122_random_bits() -> None:
+    ids = [new_connection_id() for _ in range(200)]
+    assert len({process_of(each) for each in ids}) == 1
+    made = [UUID(each.partition(".")[2]).int for each in ids]
     varying = 0
     for number in made:
         varying |= number ^ made[0]
     assert varying.bit_count() == 122
+
+
+@pytest.mark.parametrize("given", ["c1", "", "0123456789abcdef", "0123456789abcdef.", f"{'g' * 16}.{UUID(int=0)}"])
+def test_an_id_that_the_application_gave_belongs_to_no_process(given: str) -> None:
+    assert process_of(given) is None
+    assert process_of(f"{new_connection_id()}{given or ' '}") is None
+
+
+def test_each_process_has_ids_of_its_own() -> None:
+    one, other = ConnectionIds(), ConnectionIds()
+    assert process_of(one()) == process_of(one()) != process_of(other())
+    before = process_of(one())
+    one.begin()
+    assert process_of(one()) != before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

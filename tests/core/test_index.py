@@ -4,8 +4,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.core.peer import hub_of, peer
-from wsproto_core import Audience, room, topic, user
-from wsproto_core.index import EVERYONE_CHANNEL, Index
+from wsproto_core import Audience, TopicFilter, room, topic, user
+from wsproto_core.ids import new_connection_id, process_of
+from wsproto_core.index import Index
+from wsproto_core.routes import EVERYONE_CHANNEL
 from wsproto_core.session import Session
 
 
@@ -88,6 +90,9 @@ async def test_a_later_connection_of_the_same_id_stays(session) -> None:
     index.add(later)
     index.remove(earlier)
     assert dict(index.connections) == {"c1": later}
+    assert index.has("connection/c1")
+    index.remove(later)
+    assert not index.has("connection/c1")
 
 
 async def test_it_knows_what_anybody_listens_to(session) -> None:
@@ -100,6 +105,36 @@ async def test_it_knows_what_anybody_listens_to(session) -> None:
     assert not any(map(index.has, ["user/43", "sport", "connection/c", "c/1", "websocket/c/1", "room/lobby"]))
     index.remove(one)
     assert not any(map(index.has, channels))
+
+
+async def test_connections_of_one_process_share_a_channel(session) -> None:
+    index, one, two, named = (
+        Index(),
+        await session(new_connection_id()),
+        await session(new_connection_id()),
+        await session("c1"),
+    )
+    for each in (one, two, named):
+        index.add(each)
+    shared = f"connection/process/{process_of(one.id)}"
+    assert index.topics_of(one) == index.topics_of(two) == [shared, EVERYONE_CHANNEL]
+    assert index.behind(shared) == [one, two]
+    assert index.behind("connection/c1") == [named]
+    assert index.behind(EVERYONE_CHANNEL) == [one, two, named]
+    index.remove(one)
+    assert index.has(shared)
+    index.remove(two)
+    assert not index.has(shared)
+    assert index.behind(shared) == []
+
+
+async def test_behind_a_topic_are_its_members_and_those_of_filters(session) -> None:
+    index, one, two = Index(), await session("c1"), await session("c2")
+    for each, audience in ((one, topic("sport/tennis")), (two, TopicFilter("sport/#"))):
+        index.add(each)
+        join(index, each, audience)
+    assert index.behind("sport/tennis") == [one, two]
+    assert index.behind("sport/golf") == [two]
 
 
 async def test_rooms_are_told_by_the_names_that_they_were_given(session) -> None:

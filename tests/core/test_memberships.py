@@ -1,19 +1,24 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from tests.core.peer import PLAIN, V1, Peer, hub_of, peer
+from tests.core.peer import PLAIN, V1, Peer, hub_of, peer, until
 from wsproto_core import (
     AUTHENTICATE_LATER,
     NOT_GIVEN,
     ActionContext,
+    Admission,
     Audience,
+    ConnectionInfo,
     Event,
+    Hub,
     Identity,
     Limits,
+    MemoryBackplane,
     Problem,
     Registry,
     Topic,
@@ -24,6 +29,7 @@ from wsproto_core import (
     user,
 )
 from wsproto_core.memberships import MAX_SUBSCRIPTIONS
+from wsproto_core.testing import MemoryTransport
 
 
 class Said(Event, register=False):
@@ -491,3 +497,108 @@ async def test_filters_reach_across_hubs_that_share_a_name() -> None:
         assert await texts(here) == []
     for hub in (one, two):
         await hub.stop()
+
+
+# What is interrupted
+
+
+def _staff(info: ConnectionInfo) -> Identity:
+    return Identity(1, scopes=frozenset({"staff"} if info.token == "staff" else ()))
+
+
+@asynccontextmanager
+async def _of_staff(hub: Hub) -> AsyncIterator[Peer]:
+    """Connect with the token of staff, in the form that can be cancelled."""
+    info = ConnectionInfo(subprotocols=V1, token="staff", source="bearer")
+    transport, admission = MemoryTransport(info), await hub.admit(info)
+    assert isinstance(admission, Admission)
+    client = Peer(hub, hub.open(transport, admission), transport)
+    assert (await client.read())["event"] == "ws.ready"
+    yield client
+    await client.leave()
+
+
+@pytest.mark.parametrize("error", [Problem("Only staff.", code="forbidden"), RuntimeError("the database is away")])
+async def test_a_hook_that_raises_when_it_is_asked_again_says_no(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def may(context: ActionContext, audience: Audience) -> bool:
+        if "staff" not in context.scopes:
+            raise error
+        return True
+
+    hub = hub_of(authenticate=_staff, authorize_subscribe=may)
+    async with _of_staff(hub) as client:
+        for name in ("secret", "secret2"):
+            assert (await client.end_of(await client.send("ws.subscribe", {"topic": name})))["event"] == "ws.complete"
+        request = await client.send("ws.authenticate", {"token": "guest"})
+        messages = [await client.read() for _ in range(4)]
+        assert [each["event"] for each in messages] == [*["ws.unsubscribed"] * 2, "ws.authenticated", "ws.complete"]
+        assert messages[-1]["req_id"] == request
+        assert set(client.session.topics or ()) == {"user/1"}
+        assert ("nobody can say" in caplog.text) is isinstance(error, RuntimeError)
+
+
+async def test_a_cancelled_authentication_leaves_no_topics_that_the_new_scopes_forbid() -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def may(context: ActionContext, audience: Audience) -> bool:
+        if "staff" in context.scopes:
+            return True
+        asked.set()
+        await answer.wait()
+        return False
+
+    hub = hub_of(authenticate=_staff, authorize_subscribe=may)
+    async with _of_staff(hub) as client:
+        assert (await client.end_of(await client.send("ws.subscribe", {"topic": "secret"})))["event"] == "ws.complete"
+        request = await client.send("ws.authenticate", {"token": "guest"})
+        await asked.wait()
+        await client.send("ws.cancel", {"req_id": request})
+        assert (await client.end_of(request))["code"] == "cancelled"
+        answer.set()
+        await until(lambda: set(client.session.topics or ()) == {"user/1"})
+        assert [each["event"] for each in await client.arrived()][-1] == "ws.unsubscribed"
+
+
+async def test_a_hook_that_is_torn_down_with_its_loop_says_nothing() -> None:
+    asked = asyncio.Event()
+
+    async def may(context: ActionContext, audience: Audience) -> bool:
+        if "staff" in context.scopes:
+            return True
+        asked.set()
+        await asyncio.Event().wait()
+        return True
+
+    hub = hub_of(authenticate=_staff, authorize_subscribe=may)
+    async with _of_staff(hub) as client:
+        await client.end_of(await client.send("ws.subscribe", {"topic": "secret"}))
+        client.session.identify(Identity(1))
+        asking = asyncio.create_task(hub.memberships.ask_again(client.context))
+        await asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+
+async def test_a_cancelled_subscription_is_none() -> None:
+    begun, let_go = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryBackplane):
+        async def subscribe(self, topic: str) -> None:
+            if topic == "news":
+                begun.set()
+                await let_go.wait()
+            await super().subscribe(topic)
+
+    async with peer(hub_of(authorize_subscribe=yes, backplane=Slow("cancelled subscription")), V1) as client:
+        request = await client.send("ws.subscribe", {"topic": "news"})
+        await begun.wait()
+        await client.send("ws.cancel", {"req_id": request})
+        assert (await client.end_of(request))["code"] == "cancelled"
+        let_go.set()
+        assert not client.session.topics
+        assert not client.session.own_subscriptions
+        assert (await subscribe(client, "news"))["event"] == "ws.subscribed"
+        assert client.session.own_subscriptions == {"news"}

@@ -173,17 +173,17 @@ async def test_a_client_that_reads_slowly_but_steadily_is_not_a_slow_consumer() 
     class Steady(MemoryTransport):
         async def send(self, frame: str | bytes) -> None:
             done = loop.create_future()
-            loop.call_later(0.02, done.set_result, None)
+            loop.call_later(0.05, done.set_result, None)
             await done
             await super().send(frame)
 
     transport = Steady()
-    outbox, owner = outbox_of(transport, send_timeout=0.25)
+    outbox, owner = outbox_of(transport, send_timeout=0.6)
     started = loop.time()
     for number in range(15):
         outbox.push(str(number))
     await outbox.flushed()
-    assert loop.time() - started > 0.25
+    assert loop.time() - started > 0.6
     assert transport.frames() == [str(number) for number in range(15)]
     assert owner.slow == []
 

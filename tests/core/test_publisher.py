@@ -3,7 +3,7 @@ import gc
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,14 @@ from wsproto_core.backplane import Receiver
 from wsproto_core.blocking import LoopThread
 from wsproto_core.encoding import EncodedEvent
 from wsproto_core.ids import new_id
-from wsproto_core.publications import Publication, write_publication
+from wsproto_core.publications import (
+    Disconnection,
+    PresenceChange,
+    Publication,
+    numbered,
+    read_publication,
+    write_publication,
+)
 from wsproto_core.publisher import Publisher
 
 PATIENCE = 10.0  # seconds until what never comes fails a test
@@ -32,6 +39,7 @@ class Engine:
         self.error: Exception | None = None
         self.receiver: Receiver | None = None
         self.loops: list[asyncio.AbstractEventLoop] = []
+        self.messages: list[bytes] = []
 
     async def step(self, what: str, topic: str = "") -> None:
         self.steps.append((what, topic))
@@ -59,6 +67,7 @@ class Engine:
         self.listening.discard(topic)
 
     async def publish(self, topic: str, message: bytes) -> None:
+        self.messages.append(message)
         await self.step("publish", topic)
 
     def done(self, what: str) -> list[str]:
@@ -72,14 +81,30 @@ class Process:
         self.wanted: set[str] = set()
         self.counters: Counter[str] = Counter()
         self.delivered: list[Publication] = []
+        self.asked: list[Disconnection] = []
+        self.present: list[PresenceChange] = []
+        self.gaps: list[list[str] | None] = []
         self.engine = backplane if backplane is not None else Engine()
         self.publisher = Publisher(self.engine, "a-hub", self.wanted.__contains__, self.count)
 
     def count(self, what: str) -> None:
         self.counters[what] += 1
 
+    def publication(self, publication: Publication) -> None:
+        self.delivered.append(publication)
+
+    def disconnection(self, asked: Disconnection) -> None:
+        self.asked.append(asked)
+
+    def presence(self, change: PresenceChange) -> None:
+        self.present.append(change)
+
+    def gap(self, channels: Iterable[str] | None) -> None:
+        self.gaps.append(None if channels is None else list(channels))
+
     async def start(self) -> None:
-        await self.publisher.start(self.delivered.append)
+        self.publisher.tell(self)
+        await self.publisher.start()
 
     async def join(self, *topics: str) -> None:
         self.wanted.update(topics)
@@ -208,6 +233,18 @@ async def test_what_comes_while_it_connects_waits_for_that(process: Process) -> 
     assert process.engine.steps == [("start", ""), ("subscribe", "room/a")]
 
 
+async def test_what_is_said_while_it_connects_waits_for_that(process: Process) -> None:
+    async with held(process.engine):
+        starting = asyncio.create_task(process.start())
+        await until(lambda: process.engine.steps == [("start", "")])
+        saying = asyncio.create_task(process.say("hi", room("a")))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not process.engine.messages
+    await asyncio.gather(starting, saying)
+    assert process.engine.done("publish") == ["room/a"]
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_an_engine_that_does_not_answer_holds_nobody_up_for_long(process: Process) -> None:
     async with held(process.engine):
@@ -274,14 +311,29 @@ async def test_hubs_hear_each_other_once_and_never_themselves() -> None:
         await each.publisher.stop()
 
 
-async def test_a_malformed_message_is_counted_and_the_next_one_delivered(process: Process) -> None:
+async def test_disconnects_and_presence_go_where_they_are_listened_for(process: Process) -> None:
     await process.start()
-    assert process.engine.receiver is not None
-    process.engine.receiver("room/a", b"\x00poison")
-    event = EncodedEvent(new_id(), "said", "{}")
-    process.engine.receiver("room/a", write_publication(event, "another", [room("a")], []))
-    assert process.counters == {"malformed_publications": 1}
-    assert [publication.id for publication in process.delivered] == [event.msg_id]
+    await process.publisher.disconnect((room("a"), user(7)), 4000, "bye")
+    await process.publisher.change_presence("room/a", [("p", "r", 7)], [])
+    assert process.engine.done("publish") == ["room/a", "user/7", "$presence/room/a"]
+
+
+async def test_a_topic_that_cannot_be_published_to_keeps_no_other_from_it(process: Process) -> None:
+    await process.start()
+    process.engine.error = ConnectionError("no engine")
+    await process.say("hi", room("a"), user(7))
+    assert process.engine.done("publish") == ["room/a", "user/7"]
+    assert process.counters == {"backplane_failures": 1}
+
+
+async def test_what_is_said_on_a_channel_is_numbered_also_what_is_lost(process: Process) -> None:
+    await process.start()
+    await process.say("1", room("a"), user(7))
+    process.engine.error = ConnectionError("no engine")
+    await process.say("2", room("a"))
+    process.engine.error = None
+    await process.say("3", room("a"))
+    assert [read_publication(message).number for message in process.engine.messages] == [1, 1, 2, 3]
 
 
 async def test_who_follows_before_anybody_takes_publications_is_connected_all_the_same(process: Process) -> None:
@@ -291,14 +343,21 @@ async def test_who_follows_before_anybody_takes_publications_is_connected_all_th
     assert process.delivered == []
 
 
-async def test_only_the_last_publications_are_remembered(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsproto_core.publisher._REMEMBERED", 2)
+async def test_who_unsubscribes_misses_nothing_meanwhile(process: Process) -> None:
+    def said(number: int) -> bytes:
+        message = write_publication(EncodedEvent(new_id(), "said", "{}"), "x", [room("a")])
+        return numbered(message, number)
+
     await process.start()
-    messages = [write_publication(EncodedEvent(new_id(), "said", "{}"), "x", [room("a")], []) for _ in range(3)]
+    await process.join("room/a")
     assert process.engine.receiver is not None
-    for message in [*messages, messages[2], messages[0]]:
-        process.engine.receiver("room/a", message)
-    assert len(process.delivered) == 4
+    process.engine.receiver("room/a", said(1))
+    await process.leave("room/a")
+    await process.join("room/a")
+    process.engine.receiver("room/a", said(5))
+    assert process.gaps == []
+    process.engine.receiver("room/a", said(7))
+    assert process.gaps == [["room/a"]]
 
 
 async def test_after_a_stop_nothing_is_delivered_and_the_next_use_connects_again(process: Process) -> None:
@@ -414,3 +473,13 @@ async def test_a_loop_that_is_stuck_holds_up_no_other(process: Process, monkeypa
     assert done.wait(PATIENCE)
     thread.join()
     assert process.engine.steps == [("start", "")]
+
+
+def test_what_runs_at_home_takes_the_backplane_along(process: Process) -> None:
+    asyncio.run(process.join("room/a"))
+
+    async def at_home() -> str:
+        return "done"
+
+    assert asyncio.run(process.publisher.run(at_home())) == "done"
+    assert process.engine.done("subscribe") == ["room/a", "room/a"]

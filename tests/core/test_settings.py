@@ -10,12 +10,14 @@ from wsproto_core import (
     HubOptions,
     Limits,
     MemoryBackplane,
+    Presence,
     Registry,
     Router,
     Settings,
     default_registry,
 )
 from wsproto_core.autodiscover import DEFAULT_MODULES
+from wsproto_core.presence import MemoryPresenceStore
 
 
 def test_the_defaults() -> None:
@@ -27,6 +29,7 @@ def test_the_defaults() -> None:
         "autodiscover_modules": DEFAULT_MODULES,
         "autodiscover_packages": (),
         "backplane": "memory://",
+        "presence": None,
         "require_ids": True,
         "allowed_origins": SAME_ORIGIN,
         "authenticate": None,
@@ -40,6 +43,18 @@ def test_the_defaults() -> None:
         "on_connect": None,
         "on_disconnect": None,
         "install_signal_handlers": True,
+        "asyncapi_url": "/asyncapi.json",
+        "docs_url": "/asyncapi",
+        "problem_pages_url": None,
+        "authorize_docs": None,
+        "title": None,
+        "version": None,
+        "description": None,
+        "terms_of_service": None,
+        "contact": None,
+        "license": None,
+        "servers": {},
+        "sockets": None,
     }
 
 
@@ -101,8 +116,9 @@ def test_a_backplane_of_ones_own_is_used() -> None:
         ("tickets", "yes", r"tickets must be a Tickets\(\) or None, not str"),
         ("query_token", "", "query_token is the name of a query parameter or None, not ''"),
         ("query_token", True, "not True"),
-        ("backplane", "redis://localhost", "the scheme 'redis' is unknown"),
+        ("backplane", "carrier://localhost", "the scheme 'carrier' is unknown"),
         ("backplane", None, "not NoneType"),
+        ("presence", "yes", r"presence must be True, False, None or a Presence\(...\), not str"),
     ],
     ids=str,
 )
@@ -127,3 +143,34 @@ def test_an_unknown_setting_is_refused_with_the_one_that_was_meant(name: str, me
 def test_settings_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().require_ids = False
+
+
+class Silent:
+    """A backplane whose engine keeps nothing."""
+
+    async def start(self, receiver: object) -> None: ...
+    async def stop(self) -> None: ...
+    async def subscribe(self, topic: str) -> None: ...
+    async def unsubscribe(self, topic: str) -> None: ...
+    async def publish(self, topic: str, message: bytes) -> None: ...
+
+
+@pytest.mark.parametrize("presence", [True, Presence()], ids=["switched on", "configured"])
+def test_presence_needs_an_engine_that_keeps_it_or_a_store(presence: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"Presence\(store=…\)"):
+        Settings(backplane=Silent(), presence=presence)
+
+
+@pytest.mark.parametrize(
+    ("backplane", "presence"),
+    [
+        ("memory://", True),
+        ("memory://shop", True),
+        (Silent(), None),
+        (Silent(), False),
+        (Silent(), Presence(store=MemoryPresenceStore())),
+    ],
+    ids=["one process", "memory", "by default", "off", "store"],
+)
+def test_presence_is_where_somebody_keeps_it(backplane: Any, presence: Any) -> None:
+    assert Settings(backplane=backplane, presence=presence).presence is presence

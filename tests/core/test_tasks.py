@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from tests.core.peer import Elsewhere
-from wsproto_core.tasks import NOTHING, Done, call_on, is_from_outside, on_loop, resolved, running_loop, start_eagerly
+from wsproto_core.tasks import (
+    NOTHING,
+    Done,
+    call_on,
+    cancel_and_wait,
+    is_from_outside,
+    on_loop,
+    resolved,
+    running_loop,
+    start_eagerly,
+)
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -142,3 +152,30 @@ async def test_what_an_application_gives_is_had_in_the_end_in_whatever_form() ->
     assert await resolved(7) == 7
     assert await resolved(later(7)) == 7
     assert await resolved(later(later(7))) == 7
+
+
+async def test_a_task_that_takes_a_cancellation_for_something_else_is_cancelled_again() -> None:
+    taken = 0
+
+    async def deaf() -> None:
+        nonlocal taken
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                taken += 1
+                if taken == 2:
+                    raise
+
+    async def failing() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ValueError
+
+    tasks = [asyncio.create_task(each) for each in (deaf(), failing(), nothing())]
+    await asyncio.sleep(0)
+    await cancel_and_wait(*tasks)
+    assert [task.done() for task in tasks] == [True] * 3
+    assert taken == 2
+    await cancel_and_wait()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import ConfigDict, Field, computed_field
 
 from tests.core.peer import until
 from wsproto_core import (
@@ -36,6 +37,23 @@ class Said(Event, name="said", registry=events):
 
 class Left(Event, name="left", registry=events):
     user_id: int
+
+
+class Renamed(Event, name="renamed", registry=events):
+    text: str = Field(serialization_alias="words")
+
+
+class Hidden(Event, name="hidden", registry=events):
+    text: str = Field(exclude=True)
+
+
+class Strict(Event, name="strict", registry=events):
+    model_config = ConfigDict(extra="forbid")
+    text: str
+
+    @computed_field
+    def length(self) -> int:
+        return len(self.text)
 
 
 class Raw:
@@ -124,6 +142,37 @@ async def test_what_comes_from_elsewhere_during_a_call_is_kept(registry: Registr
         assert (await client.expect(Said)).text == "2"
 
 
+async def test_calls_at_the_same_time_each_get_their_own_end(registry: Registry) -> None:
+    both = asyncio.Barrier(2)
+
+    @registry.action("together", concurrency=2)
+    async def together(payload: Said) -> AsyncIterator[Said]:
+        yield Said(text=payload.text)
+        await both.wait()
+        yield Said(text=payload.text)
+
+    async with connect(registry) as client:
+        first, second = await asyncio.gather(
+            client.call("together", {"text": "1"}), client.call("together", {"text": "2"})
+        )
+        assert [each.payload["text"] for each in first.events] == ["1", "1"]
+        assert [each.payload["text"] for each in second.events] == ["2", "2"]
+
+
+async def test_who_receives_during_a_call_gets_what_is_not_the_calls(registry: Registry) -> None:
+    async with connect(registry, user_id=7) as client:
+        receiving = asyncio.create_task(client.receive())
+        closing = asyncio.create_task(client.closed())
+        assert (await client.call("say", {"text": "mine"})).expect(Said).text == "mine"
+        await client.hub.emit(Said(text="1"), to=user(7))
+        assert isinstance(message := await receiving, EventEnvelope)
+        assert message.payload == {"text": "1"}
+        await client.hub.emit(Said(text="2"), to=user(7))
+        await client.hub.disconnect(user(7), 4001, "gone")
+        assert await closing == (4001, "gone")
+        assert (await client.expect(Said)).text == "2"
+
+
 async def test_the_next_event_of_a_class_is_waited_for(registry: Registry) -> None:
     async with connect(registry, user_id=7) as client:
         emitting = asyncio.create_task(client.hub.emit(Left(user_id=1), to=user(7)))
@@ -157,6 +206,56 @@ async def test_a_call_on_a_connection_that_closes_fails(registry: Registry) -> N
         ):
             await client.call("bye")
         assert await client.closed() == (1000, "Bye.")
+
+
+async def test_an_event_that_does_not_come_because_the_connection_ends_says_so(registry: Registry) -> None:
+    async with connect(registry, user_id=7) as client:
+        await client.hub.disconnect(user(7), 4001, "gone")
+        with pytest.raises(AssertionError, match=r"No event 'said' came, but: nothing\n.* closed \(4001 gone\)"):
+            await client.expect(Said)
+
+
+@pytest.mark.parametrize("event", [Renamed, Hidden, Strict])
+async def test_an_event_that_cannot_be_read_back_is_shown_as_it_travels(
+    registry: Registry, event: type[Renamed | Hidden | Strict]
+) -> None:
+    @registry.action("odd")
+    async def odd() -> Event:
+        return event(text="hi")
+
+    async with connect(registry) as client:
+        with captured(client.hub) as seen:
+            reply = await client.call("odd")
+        await client.send("odd")
+        words = rf"(?s)cannot be read back as a {event.__name__}\. .*reply\.events\[0\]\.payload.*{{.*}}\n  \w+: \w+"
+        for expect in (reply.expect, seen.expect):
+            with pytest.raises(AssertionError, match=words):
+                expect(event)
+        with pytest.raises(AssertionError, match=words):
+            await client.expect(event)
+
+
+# Raw frames
+
+
+@pytest.mark.parametrize("frame", ["hello", "[1]", "5", '{"event":"x"}', '{"a":1}', b"\xff"])
+async def test_frames_that_are_no_messages_wait_to_be_asked_for(registry: Registry, frame: str | bytes) -> None:
+    async with connect(registry, user_id=7) as client:
+        assert await client.hub.send(client.connection_id, frame)
+        assert (await client.call("say", {"text": "mine"})).expect(Said).text == "mine"
+        assert await client.hub.send(client.connection_id, frame)
+        await client.hub.emit(Said(text="1"), to=user(7))
+        assert (await client.expect(Said)).text == "1"
+        assert [await client.receive_raw(), await client.receive_raw()] == [frame, frame]
+
+
+async def test_who_waits_for_a_message_is_told_of_frames_that_are_none(registry: Registry, impatient: None) -> None:
+    async with connect(registry) as client:
+        with pytest.raises(AssertionError, match=r"Waited 0\.05 seconds for a frame that is no message\.$"):
+            await client.receive_raw()
+        await client.hub.send(client.connection_id, "hello")
+        with pytest.raises(AssertionError, match=r"for a message\. What came besides .* receive_raw\(\)"):
+            await client.receive()
 
 
 # Connecting

@@ -614,6 +614,26 @@ def test_messages_that_were_read_before_come_first(threads: Threads, registry: R
     assert [first["req_id"], *(peer.client.read()["req_id"] for _ in range(9))] == asked
 
 
+def test_a_problem_that_lacks_something_is_an_internal_error(threads: Threads) -> None:
+    registry = Registry()
+
+    class Banned(Problem):
+        def __init__(self) -> None: ...
+
+    @registry.action("plain")
+    def plain() -> Where:
+        return where()
+
+    @registry.action("act")
+    def act() -> None:
+        raise Banned
+
+    peer = threads.connect(hub_of(registry))
+    peer.ask_until_here()
+    assert peer.client.ask("act")["code"] == "internal_error"
+    peer.ask_until_here()
+
+
 def test_a_generator_that_is_stopped_is_not_asked_for_more(threads: Threads, gate: threading.Event) -> None:
     registry = Registry()
     given: list[int] = []

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import TypeVar
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from wsproto_core.encoding import EncodedEvent
@@ -14,7 +15,7 @@ from wsproto_core.events import Event
 from wsproto_core.hub import Hub
 from wsproto_core.recipients import Audience
 
-__all__ = ["Captured", "captured", "find_event"]
+__all__ = ["Captured", "as_event", "captured", "find_event", "missing_event"]
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -26,7 +27,7 @@ class Captured(list[EventEnvelope]):
         """Return the first event of a class.
 
         Raises:
-            AssertionError: there is none; it shows what there is.
+            AssertionError: there is none; it shows what there is. Or what travels cannot be read back as the class.
         """
         return find_event(self, event)
 
@@ -72,15 +73,49 @@ def find_event(events: Iterable[EventEnvelope], wanted: type[EventT], *, otherwi
         otherwise: shown in the error besides the events.
 
     Raises:
-        AssertionError: there is none; it shows what there is.
+        AssertionError: there is none; it shows what there is. Or what travels cannot be read back as the class.
     """
     came = list(events)
     for envelope in came:
         if envelope.event == wanted.event_name:
-            return wanted.model_validate(envelope.payload)
+            return as_event(envelope, wanted)
+    raise missing_event(came, wanted, otherwise=otherwise)
+
+
+def as_event(envelope: EventEnvelope, wanted: type[EventT]) -> EventT:
+    """Return what an envelope carries as its class.
+
+    Raises:
+        AssertionError: the class does not take what it wrote itself, as with aliases for writing and excluded fields.
+    """
+    try:
+        return wanted.model_validate(envelope.payload)
+    except ValidationError as error:
+        wrong = "".join(
+            f"\n  {'.'.join(str(step) for step in each['loc']) or 'all of it'}: {each['msg']}"
+            for each in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        raise AssertionError(
+            f"The event {envelope.event!r} came, but its payload cannot be read back as a {wanted.__name__}. "
+            f"Compare what travels instead, as in reply.events[0].payload:\n  {envelope.payload}{wrong}"
+        ) from None
+
+
+def missing_event(
+    came: Iterable[EventEnvelope], wanted: type[Event], *, otherwise: object = None, ended: str = ""
+) -> AssertionError:
+    """Return the error that says what came instead of an event.
+
+    Args:
+        came: the other events.
+        wanted: the class that was looked for.
+        otherwise: shown besides the events.
+        ended: why nothing more is going to come.
+    """
     shown = "".join(
         f"\n  event {each.event!r} to {each.recipient} {each.recipient_id!r}: {each.payload}" for each in came
     )
     if otherwise is not None:
         shown += f"\n  problem {otherwise}"
-    raise AssertionError(f"No event {wanted.event_name!r} came, but:{shown or ' nothing'}")
+    end = f"\n{ended}" if ended else ""
+    return AssertionError(f"No event {wanted.event_name!r} came, but:{shown or ' nothing'}{end}")

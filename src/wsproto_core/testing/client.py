@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, Unpack
@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, Unpack
 from pydantic_core import from_json, to_json
 
 from wsproto_core.closing import CloseCode
-from wsproto_core.codec import V1_JSON
+from wsproto_core.codec import V1_JSON, Codec
 from wsproto_core.envelopes import EventEnvelope
 from wsproto_core.events import Event
 from wsproto_core.hub import Denial, Hub
@@ -22,13 +22,15 @@ from wsproto_core.recipients import Audience
 from wsproto_core.registry import Router
 from wsproto_core.session import Session
 from wsproto_core.settings import HubOptions, Settings
-from wsproto_core.testing.capture import find_event
+from wsproto_core.testing.capture import as_event, find_event, missing_event
 from wsproto_core.testing.transport import MemoryTransport
 from wsproto_core.transport import ConnectionInfo, Headers
 
 __all__ = ["Client", "Refused", "Reply", "connect"]
 
 EventT = TypeVar("EventT", bound=Event)
+AnyT = TypeVar("AnyT")
+_Message = EventEnvelope | ProblemDetails
 
 _PATIENCE: Final = 5.0  # seconds until a test that waits for what never comes fails
 
@@ -65,7 +67,7 @@ class Reply:
         """Return the first event of a class.
 
         Raises:
-            AssertionError: there is none; it shows what came.
+            AssertionError: there is none; it shows what came. Or what travels cannot be read back as the class.
         """
         return find_event(self.events, event, otherwise=self.problem)
 
@@ -78,12 +80,17 @@ class Client:
         transport: what the server writes to; stop reading to see backpressure.
     """
 
-    def __init__(self, hub: Hub, session: Session, transport: MemoryTransport) -> None:
+    def __init__(self, hub: Hub, session: Session, transport: MemoryTransport, codec: Codec) -> None:
         self.hub = hub
         self.transport = transport
         self._session = session
+        self._codec = codec
         transport.on_close = session.closed
-        self._aside: deque[EventEnvelope | ProblemDetails] = deque()
+        # What was read, for who waits for it: one reads for all, as calls may run at the same time.
+        self._reading = asyncio.Lock()
+        self._calls: dict[str, deque[_Message]] = {}
+        self._aside: deque[_Message] = deque()
+        self._raw: deque[str | bytes] = deque()
 
     @property
     def connection_id(self) -> str:
@@ -101,7 +108,7 @@ class Client:
         return self._session.rooms
 
     async def call(self, action: str, payload: Mapping[str, Any] | None = None) -> Reply:
-        """Send a request and wait for its end.
+        """Send a request and wait for its end. Several may be waited for at the same time.
 
         Args:
             action: its name.
@@ -110,28 +117,25 @@ class Client:
         Raises:
             AssertionError: the connection was closed, or no end came within five seconds.
         """
-        req_id = await self.send(action, payload)
+        req_id = new_id()
         events: list[EventEnvelope] = []
-        others: list[EventEnvelope | ProblemDetails] = []
+        answers = self._calls[req_id] = deque()
         try:
+            await self._request(req_id, action, payload)
             while True:
-                message = await self._read(f"the end of {action!r}")
-                if message.req_id != req_id:
-                    others.append(message)
-                elif isinstance(message, ProblemDetails):
+                message = await self._next(answers, f"the end of {action!r}")
+                if isinstance(message, ProblemDetails):
                     return Reply(req_id, events, message)
-                elif message.event == "ws.complete":
+                if message.event == "ws.complete":
                     return Reply(req_id, events)
-                else:
-                    events.append(message)
+                events.append(message)
         finally:
-            self._aside.extend(others)
+            del self._calls[req_id]
 
     async def send(self, action: str, payload: Mapping[str, Any] | None = None) -> str:
         """Send a request and do not wait; return its ``req_id``."""
         req_id = new_id()
-        message = {"msg_id": new_id(), "req_id": req_id, "action": action, "payload": dict(payload or {})}
-        await self.send_raw(to_json(message).decode())
+        await self._request(req_id, action, payload)
         return req_id
 
     async def send_raw(self, frame: str | bytes) -> None:
@@ -144,29 +148,35 @@ class Client:
         Raises:
             AssertionError: the connection was closed, or nothing came within five seconds.
         """
-        if self._aside:
-            return self._aside.popleft()
-        return await self._read("a message")
+        return await self._next(self._aside, "a message")
+
+    async def receive_raw(self) -> str | bytes:
+        """Return the next frame that is neither an event nor a problem, as `Hub.send` sends them.
+
+        Raises:
+            AssertionError: the connection was closed, or none came within five seconds.
+        """
+        return await self._next(self._raw, "a frame that is no message")
 
     async def expect(self, event: type[EventT]) -> EventT:
         """Return the next event of a class; what comes before it is passed over.
 
         Raises:
-            AssertionError: it does not come; shows what came instead.
+            AssertionError: it does not come; shows what came instead. Or what travels cannot be read back as the class.
         """
         came: list[EventEnvelope] = []
         problem: ProblemDetails | None = None
-        try:
-            while True:
+        while True:
+            try:
                 message = await self.receive()
-                if isinstance(message, ProblemDetails):
-                    problem = message
-                    continue
+            except AssertionError as error:
+                raise missing_event(came, event, otherwise=problem, ended=str(error)) from None
+            if isinstance(message, ProblemDetails):
+                problem = message
+            elif message.event == event.event_name:
+                return as_event(message, event)
+            else:
                 came.append(message)
-                if message.event == event.event_name:
-                    return event.model_validate(message.payload)
-        except AssertionError:
-            return find_event(came, event, otherwise=problem)
 
     async def closed(self) -> tuple[int, str]:
         """Wait until the server closes the connection; return the code and the reason.
@@ -176,7 +186,7 @@ class Client:
         """
         try:
             async with asyncio.timeout(_PATIENCE):
-                while await self.transport.next_frame() is not None:
+                while await self._read():
                     pass
         except TimeoutError:
             raise AssertionError("The server did not close the connection.") from None
@@ -187,17 +197,43 @@ class Client:
         self._session.closed(code, reason)
         await self._session.finished()
 
-    async def _read(self, what: str) -> EventEnvelope | ProblemDetails:
+    async def _request(self, req_id: str, action: str, payload: Mapping[str, Any] | None) -> None:
+        message = {"msg_id": new_id(), "req_id": req_id, "action": action, "payload": dict(payload or {})}
+        await self.send_raw(self._codec.encode(to_json(message).decode()))
+
+    async def _next(self, box: deque[AnyT], what: str) -> AnyT:
         try:
             async with asyncio.timeout(_PATIENCE):
-                frame = await self.transport.next_frame()
+                while not box:
+                    if not await self._read(box):
+                        code, reason = self.transport.close_code, self.transport.close_reason
+                        raise AssertionError(f"The connection was closed ({code} {reason}) while waiting for {what}.")
         except TimeoutError:
-            raise AssertionError(f"Waited {_PATIENCE:g} seconds for {what}.") from None
-        if frame is None:
-            code, reason = self.transport.close_code, self.transport.close_reason
-            raise AssertionError(f"The connection was closed ({code} {reason}) while waiting for {what}.")
-        document = from_json(frame)
-        return EventEnvelope(**document) if "event" in document else ProblemDetails(**document)
+            hint = " What came besides is no message; receive_raw() returns it." if self._raw else ""
+            raise AssertionError(f"Waited {_PATIENCE:g} seconds for {what}.{hint}") from None
+        return box.popleft()
+
+    async def _read(self, box: Collection[object] = ()) -> bool:
+        """Read a frame, unless who read before has found one for this box; False when the connection was closed."""
+        async with self._reading:
+            if box:
+                return True
+            frame = await self.transport.next_frame()
+            if frame is None:
+                return False
+            message = self._message(frame)
+            if message is None:
+                self._raw.append(frame)
+            else:
+                self._calls.get(message.req_id or "", self._aside).append(message)
+            return True
+
+    def _message(self, frame: str | bytes) -> _Message | None:
+        try:
+            document = from_json(self._codec.decode(frame))
+            return EventEnvelope(**document) if "event" in document else ProblemDetails(**document)
+        except (ValueError, TypeError):  # no JSON, no object, or one of the application's own
+            return None
 
 
 @asynccontextmanager
@@ -228,7 +264,8 @@ async def connect(
         path: of the handshake.
         query: of the handshake, without the question mark.
         headers: of the handshake.
-        subprotocols: what the client offers. `call` needs ``wsproto.v1.json``, which tells the end of an action.
+        subprotocols: what the client offers. `call` needs ``wsproto.v1.json`` or ``wsproto.v1.msgpack``, which tell the
+            end of an action.
         options: the settings of the hub that is made.
 
     Raises:
@@ -256,12 +293,12 @@ async def connect(
     if isinstance(admission, Denial):
         raise Refused(admission)
     session = hub.open(transport, admission)
-    client = Client(hub, session, transport)
+    client = Client(hub, session, transport, admission.codec)
     try:
         # The rooms are joined and ``on_connect`` has run.
         await session.settle(_PATIENCE)
         if session.negotiated:
-            await client._read("ws.ready")
+            await client._next(client._aside, "ws.ready")
         yield client
     finally:
         await client.disconnect()

@@ -50,6 +50,7 @@ def conformance_registry() -> Registry:  # noqa: C901 - one action after the oth
     It holds what the cases ask about later, so a server takes one registry and keeps it.
     """
     registry = Registry()
+    begun: list[str] = []
     stopped: list[str] = []
 
     class Echoed(Event, name="conformance.echoed", registry=registry):
@@ -65,6 +66,7 @@ def conformance_registry() -> Registry:  # noqa: C901 - one action after the oth
         user_id: Any
         connection_id: str
         connections: int
+        begun: list[str]
         stopped: list[str]
 
     class Infinite(Event, name="conformance.infinite", registry=registry):
@@ -103,6 +105,7 @@ def conformance_registry() -> Registry:  # noqa: C901 - one action after the oth
 
     @registry.action("conformance.wait")
     async def wait(payload: _Seconds, context: ActionContext[Any]) -> Echoed:
+        begun.append(context.connection_id)
         try:
             await asyncio.sleep(payload.seconds)
         except asyncio.CancelledError:
@@ -139,6 +142,7 @@ def conformance_registry() -> Registry:  # noqa: C901 - one action after the oth
             user_id=context.user_id,
             connection_id=context.connection_id,
             connections=len(context.hub.connections),
+            begun=list(begun),
             stopped=list(stopped),
         )
 

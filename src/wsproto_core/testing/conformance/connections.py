@@ -85,6 +85,8 @@ async def cancelled(target: Target) -> None:
             async with target.connect() as peer:
                 connection_id = (await peer.state())["connection_id"]
                 await peer.send("conformance.wait", {"seconds": 30})
+                # One that has not begun is not cancelled: it never begins.
+                await watcher.until(lambda state, here=connection_id: here in state["begun"])  # type: ignore[misc]
                 if rude:
                     peer.wire.reset()
                 else:

@@ -11,7 +11,8 @@ from wsproto_core.testing.conformance.target import Target
 
 __all__ = ["TRANSCRIPT", "run_transcript", "talk"]
 
-_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# An id of a connection begins with that of its process.
+_ID: Final = re.compile(r"(?:[0-9a-f]{16}\.)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _id(number: int) -> str:
