@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Unpack
 
 from wsproto_asgi.connection import run_websocket
-from wsproto_asgi.handshake import Receive, Scope, Send, problem_response, refuse
-from wsproto_asgi.signals import install_signal_handlers
+from wsproto_asgi.handshake import Receive, Scope, Send, info_from_scope, problem_response, refuse
+from wsproto_asgi.lifespan import serve_lifespan
+from wsproto_core.asyncapi import HostFacts, Socket
 from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.closing import CloseCode
 from wsproto_core.errors import ConfigurationError
+from wsproto_core.handshake import path_below
 from wsproto_core.hub import Denial, Hub
 from wsproto_core.problems import Problem
 from wsproto_core.settings import HubOptions, Settings
@@ -19,6 +21,9 @@ __all__ = ["WebSocketApp"]
 
 class WebSocketApp:
     """An ASGI application that serves WebSocket connections; run it, or mount it in another one.
+
+    Over HTTP it answers with the AsyncAPI document, the page that shows it and the pages of problems, as the settings
+    say, and else that there is nothing.
 
     Args:
         path: where connections are taken; every other path is answered with 404. None takes them everywhere. Below
@@ -41,6 +46,7 @@ class WebSocketApp:
             raise ConfigurationError(f"With hub= the settings are the hub's own; remove {', '.join(sorted(options))}.")
         self.path = path
         self.hub = hub if hub is not None else Hub(Settings.of(options))
+        self.hub.contract.add_host(HostFacts(sockets=lambda: [Socket(address=path or "/")]))
         if hub is None:
             self.hub.discover(base_packages_of(calling_module()))
 
@@ -53,22 +59,32 @@ class WebSocketApp:
                 await receive()
                 await refuse(scope, send, Denial(Problem(status=404), CloseCode.POLICY_VIOLATION), self._base_url)
             case "lifespan":
-                await self._lifespan(receive, send)
+                await serve_lifespan(self.hub, receive, send)
             case "http":
                 await self._answer(scope, send)
             case kind:
                 raise RuntimeError(f"WebSocketApp serves websocket connections, not {kind!r}.")
 
     def _is_here(self, scope: Scope) -> bool:
-        # A mounted application is given the whole path, and what of it belongs to the mount (ASGI, "root_path").
-        return self.path is None or scope["path"].removeprefix(scope.get("root_path", "")) == self.path
+        return self.path is None or _path_in(scope) == self.path
 
     @property
     def _base_url(self) -> str | None:
         return self.hub.settings.problem_type_base_url
 
     async def _answer(self, scope: Scope, send: Send) -> None:
-        """Answer an HTTP request: there is nothing here, or nothing for HTTP (RFC 9110 section 15.5.22)."""
+        """Answer an HTTP request: with a document, or that there is nothing for HTTP (RFC 9110 section 15.5.22)."""
+        shown = await self.hub.site.answer(
+            _path_in(scope),
+            info_from_scope(scope),
+            method=scope.get("method", "GET"),
+            root_path=scope.get("root_path", "").rstrip("/"),
+        )
+        if shown is not None:
+            fields = [(name.encode(), value.encode("latin-1")) for name, value in shown.headers]
+            await send({"type": "http.response.start", "status": shown.status, "headers": fields})
+            await send({"type": "http.response.body", "body": shown.body})
+            return
         more = []
         if self._is_here(scope):
             problem = Problem("This is a WebSocket endpoint; connect to it with ws:// or wss://.", status=426)
@@ -79,15 +95,7 @@ class WebSocketApp:
         await send({"type": "http.response.start", "status": status, "headers": headers + more})
         await send({"type": "http.response.body", "body": body})
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            self.hub.start()
-            install_signal_handlers(self.hub)
-        except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.hub.stop()
-        await send({"type": "lifespan.shutdown.complete"})
+
+def _path_in(scope: Scope) -> str:
+    """Return the path without what of it belongs to a mount, which a mounted application is given too (ASGI)."""
+    return path_below(scope["path"], scope.get("root_path", ""))

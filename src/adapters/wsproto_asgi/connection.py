@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from wsproto_asgi.handshake import Receive, Scope, Send, info_from_scope, refuse
 from wsproto_asgi.signals import install_signal_handlers
+from wsproto_core.asyncapi.mentions import serving
 from wsproto_core.closing import CloseCode, close_reason
 from wsproto_core.codec import PLAIN
 from wsproto_core.hub import Denial, Hub
@@ -84,6 +85,7 @@ class AsgiTransport:
             self._reader.cancel()
 
 
+@serving
 async def run_websocket(
     hub: Hub,
     scope: Scope,

@@ -12,15 +12,37 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakSet
 
-from wsproto_core.hub import Hub
-
-__all__ = ["install_signal_handlers"]
+__all__ = ["Drainable", "install_signal_handlers"]
 
 
-def install_signal_handlers(hub: Hub) -> None:
+class _Settings(Protocol):
+    @property
+    def install_signal_handlers(self) -> bool:
+        """Whether the signals begin the drain."""
+        ...
+
+
+class Drainable(Protocol):
+    """What has connections to drain: a hub, or whatever else has the same three members."""
+
+    @property
+    def settings(self) -> _Settings:
+        """Say whether it wants to be drained at the signals."""
+        ...
+
+    def install_signal_handlers(self) -> None:
+        """Put handlers before those of the server, if the settings say so."""
+        ...
+
+    async def drain(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def install_signal_handlers(hub: Drainable) -> None:
     """Begin the drain of a hub at SIGTERM and SIGINT, if its settings say so and this is the main thread."""
     if not hub.settings.install_signal_handlers or hub in _granian.hubs:
         return
@@ -54,11 +76,11 @@ class _Granian:
     """
 
     def __init__(self) -> None:
-        self.hubs: WeakSet[Hub] = WeakSet()
+        self.hubs: WeakSet[Drainable] = WeakSet()
         self._event: Any = None
         self._task: asyncio.Task[None] | None = None
 
-    def follow(self, hub: Hub, event: Any) -> None:
+    def follow(self, hub: Drainable, event: Any) -> None:
         """Drain a hub at the signals, from now on."""
         self.hubs.add(hub)
         if self._event is None:

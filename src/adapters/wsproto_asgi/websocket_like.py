@@ -8,6 +8,7 @@ from typing import Any
 
 from wsproto_asgi.connection import run_websocket
 from wsproto_asgi.handshake import Message, Scope
+from wsproto_core.asyncapi.mentions import serving
 from wsproto_core.closing import CloseCode
 from wsproto_core.errors import HostError
 from wsproto_core.hub import Hub
@@ -17,6 +18,7 @@ from wsproto_core.security import NOT_GIVEN
 __all__ = ["handle_websocket_like"]
 
 
+@serving
 async def handle_websocket_like(
     hub: Hub,
     websocket: Any,

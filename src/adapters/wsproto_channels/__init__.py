@@ -5,7 +5,7 @@ try:
     from wsproto_channels.backplane import ChannelLayerBackplane
     from wsproto_channels.configuration import get_hub
     from wsproto_channels.consumer import WebSocketConsumer, scope_of, user_of
-    from wsproto_channels.groups import event_message, group_name
+    from wsproto_channels.groups import disconnect_message, event_message, group_name
     from wsproto_channels.lifespan import lifespan
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"asgiref", "channels", "django"}:
@@ -17,6 +17,7 @@ __all__ = [
     "AccessTokenAuthMiddleware",
     "ChannelLayerBackplane",
     "WebSocketConsumer",
+    "disconnect_message",
     "event_message",
     "get_hub",
     "group_name",

@@ -16,7 +16,9 @@ from django.utils.module_loading import import_string
 
 from wsproto_channels.backplane import ChannelLayerBackplane
 from wsproto_channels.databases import clean_connections
+from wsproto_channels.sockets import sockets_of_project
 from wsproto_channels.threads import HandlerThreads, in_thread
+from wsproto_core.asyncapi import HostFacts
 from wsproto_core.autodiscover import autodiscover
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
@@ -30,7 +32,7 @@ SETTING: Final = "WSPROTO"
 THREAD_SENSITIVE: Final = "THREAD_SENSITIVE"
 CHANNELS_SCHEME: Final = "channels://"
 
-_HOOKS: Final = ("authenticate", "authorize_subscribe", "on_connect", "on_disconnect")
+_HOOKS: Final = ("authenticate", "authorize_docs", "authorize_subscribe", "on_connect", "on_disconnect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def _configure() -> Configured:
     except ConfigurationError as error:
         raise ImproperlyConfigured(str(error)) from error
     hub = Hub(settings)
+    hub.contract.add_host(HostFacts(sockets=sockets_of_project))
     executor = HandlerThreads(lambda: hub.workers, thread_sensitive=thread_sensitive)
     return Configured(hub, Surroundings(around=clean_connections, executor=executor), thread_sensitive)
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 from channels.layers import BaseChannelLayer
 
+from wsproto_core.tasks import cancel_and_wait
+
 __all__ = ["SupportsDispatch", "layer_messages"]
 
 log = logging.getLogger("wsproto_core.channels")
@@ -35,8 +37,7 @@ async def layer_messages(consumer: SupportsDispatch, layer: BaseChannelLayer) ->
     try:
         yield channel
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        await cancel_and_wait(reading)
         for group in consumer.groups:
             await layer.group_discard(group, channel)
 

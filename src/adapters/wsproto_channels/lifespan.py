@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wsproto_asgi.application import WebSocketApp
 from wsproto_asgi.handshake import Receive, Scope, Send
+from wsproto_asgi.lifespan import serve_lifespan
 from wsproto_channels.configuration import get_hub
 
 __all__ = ["lifespan"]
@@ -14,4 +14,4 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 
     Without it the hub starts with the first connection, and the process takes it along when it ends.
     """
-    await WebSocketApp(hub=get_hub())(scope, receive, send)
+    await serve_lifespan(get_hub(), receive, send)

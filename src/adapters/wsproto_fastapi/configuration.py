@@ -14,6 +14,7 @@ from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
 from wsproto_core.settings import HubOptions, Settings
+from wsproto_fastapi.documents import show_documents
 from wsproto_fastapi.problems import answer_problems
 
 __all__ = ["configure_websocket", "hub_of"]
@@ -25,7 +26,8 @@ _lock: Final = threading.Lock()
 def configure_websocket(app: Starlette, **options: Unpack[HubOptions]) -> Hub:
     """Give an application its hub, and import the modules where its actions are declared.
 
-    A `Problem` that a dependency or an HTTP route raises is answered as one, unless the application says otherwise.
+    A `Problem` that a dependency or an HTTP route raises is answered as one, unless the application says otherwise. The
+    AsyncAPI document is served at ``/asyncapi.json``, and the page that shows it at ``/asyncapi``, as the settings say.
 
     The hub is drained and stopped with the application, whether or not that has a lifespan of its own. Where a lifespan
     never runs, as in a mounted sub-application, it starts when it is first used.
@@ -48,6 +50,7 @@ def configure_websocket(app: Starlette, **options: Unpack[HubOptions]) -> Hub:
     setattr(app.state, _STATE, hub)
     _follow_lifespan(app, hub)
     answer_problems(app, hub)
+    show_documents(app, hub)
     return hub
 
 

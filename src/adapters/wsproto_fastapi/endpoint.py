@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from wsproto_asgi.connection import run_websocket
 from wsproto_asgi.handshake import Receive, Send
+from wsproto_core.asyncapi.mentions import serving
 from wsproto_core.errors import HostError
 from wsproto_core.recipients import Audience
 from wsproto_core.security import NOT_GIVEN
@@ -17,6 +18,7 @@ from wsproto_fastapi.configuration import hub_of
 __all__ = ["handle_websocket"]
 
 
+@serving
 async def handle_websocket(
     websocket: WebSocket,
     user_id: object = NOT_GIVEN,

@@ -1,6 +1,7 @@
 """FastAPI's OAuth2 with bearer tokens, for WebSocket routes as well."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: older releases of FastAPI do not resolve the text of an annotation where
+# the dependency is an object that is called.
 
 from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection

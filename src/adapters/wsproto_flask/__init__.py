@@ -4,9 +4,11 @@ try:
     # The application mounts it; without it there are no routes to serve. It has no type hints.
     import flask_sock as _flask_sock  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 except ModuleNotFoundError as _error:
+    if (_error.name or "").partition(".")[0] not in {"flask", "flask_sock", "simple_websocket"}:
+        raise
     raise ModuleNotFoundError(
-        'wsproto_flask needs flask-sock: pip install "wsproto-core[flask]".', name=_error.name
-    ) from None
+        "wsproto_flask needs flask-sock, which is not installed: pip install 'wsproto-core[flask]'.", name=_error.name
+    ) from _error
 
 from wsproto_flask.configuration import configure_websocket, exempt, hub_of
 from wsproto_flask.endpoint import handle_websocket

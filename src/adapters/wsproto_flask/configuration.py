@@ -16,12 +16,21 @@ from wsproto_core.errors import ConfigurationError, HostError
 from wsproto_core.hub import Hub
 from wsproto_core.problems import Problem
 from wsproto_core.settings import HubOptions, Settings
+from wsproto_flask.documents import show_documents
 from wsproto_flask.handshake import info_of, problem_answer
 from wsproto_flask.hooks import in_threads
 from wsproto_flask.lending import WakingEvent, lend, lent_in
 from wsproto_flask.signals import drain_at_exit
 
-__all__ = ["check_server", "configure_websocket", "exempt", "hub_of"]
+__all__ = [
+    "check_server",
+    "configure_websocket",
+    "exempt",
+    "hold_handshake",
+    "hub_of",
+    "is_websocket_route",
+    "release_handshake",
+]
 
 log = logging.getLogger("wsproto_core.flask")
 
@@ -40,8 +49,9 @@ def configure_websocket(app: Flask, **options: Unpack[HubOptions]) -> Hub:
 
     From now on every WebSocket route of the application is asked for the origin of the page before the handshake, but
     for those that are `exempt`. A `Problem` that a view raises is answered as one, unless the application says
-    otherwise. Connections are drained at SIGTERM and SIGINT if this is called in the main thread; under gunicorn with
-    ``--preload`` that takes `post_worker_init`.
+    otherwise. The AsyncAPI document is served at ``/asyncapi.json``, and the page that shows it at ``/asyncapi``, as
+    the settings say. Connections are drained at SIGTERM and SIGINT if this is called in the main thread; under gunicorn
+    with ``--preload`` that takes `post_worker_init`.
 
     Args:
         app: a Flask application.
@@ -57,9 +67,11 @@ def configure_websocket(app: Flask, **options: Unpack[HubOptions]) -> Hub:
     hub = _make_hub(app, Settings.of(options))
     hub.discover([*base_packages_of(calling_module()), *base_packages_of(app.import_name)])
     app.before_request(lambda: _before(hub))
-    app.teardown_request(_after)
+    app.teardown_request(release_handshake)
+    show_documents(app, hub, is_exempt)
     if not _answers_problems(app):
-        app.register_error_handler(Problem, lambda problem: problem_answer(problem, hub, info_of(request)))
+        base_url = hub.settings.problem_type_base_url
+        app.register_error_handler(Problem, lambda problem: problem_answer(problem, base_url, info_of(request)))
     if hub.settings.install_signal_handlers:
         drain_at_exit(hub)
     warning = _server_trouble()
@@ -88,6 +100,11 @@ def exempt(view: _View) -> _View:
     """
     setattr(view, _EXEMPT, True)
     return view
+
+
+def is_exempt(view: Any) -> bool:
+    """Say whether a view was left alone with `exempt`."""
+    return getattr(view, _EXEMPT, False) is True
 
 
 def check_server(environ: Mapping[str, Any]) -> None:
@@ -143,31 +160,50 @@ def _before(hub: Hub) -> Response | None:
     info = info_of(request)
     denial = hub.gate.look(info)
     if denial is not None:
-        return problem_answer(denial.problem, hub, info)
+        return problem_answer(denial.problem, hub.settings.problem_type_base_url, info)
+    return hold_handshake(hub.settings.problem_type_base_url, choose_subprotocol(info.subprotocols))
+
+
+def hold_handshake(base_url: str | None, subprotocol: str | None) -> Response | None:
+    """Have the handshake of this request kept back until its route has decided; see `lending`.
+
+    Args:
+        base_url: what problem type URLs begin with.
+        subprotocol: that it is answered with; None leaves that to the application's own options.
+
+    Returns:
+        the answer to a handshake that is none.
+    """
     if request.headers.get("Sec-WebSocket-Version") != "13" or not request.headers.get("Sec-WebSocket-Key"):
-        answer = problem_answer(Problem("This is no WebSocket handshake of version 13.", status=426), hub, info)
+        problem = Problem("This is no WebSocket handshake of version 13.", status=426)
+        answer = problem_answer(problem, base_url, info_of(request))
         answer.headers.extend({"Sec-WebSocket-Version": "13", "Upgrade": "websocket", "Connection": "Upgrade"})
         return answer
-    request.environ[_CHOSEN] = choose_subprotocol(info.subprotocols)
+    request.environ[_CHOSEN] = subprotocol
     _prepare_options(request.environ)
     lend(request.environ)
     return None
 
 
-def _after(_: BaseException | None) -> None:
+def release_handshake(_: BaseException | None) -> None:
     """Let go of a handshake that the route has not decided about: it answered with HTTP, or it failed."""
     lent = lent_in(request.environ)
     if lent is not None:
         lent.refuse()
 
 
+def is_websocket_route() -> bool:
+    """Say whether this request is for a WebSocket route."""
+    return request.url_rule is not None and request.url_rule.websocket
+
+
 def _is_ours() -> bool:
     rule = request.url_rule
-    if rule is None or not rule.websocket:
+    if rule is None or not is_websocket_route():
         return False
     from flask import current_app
 
-    return not getattr(current_app.view_functions[rule.endpoint], _EXEMPT, False)
+    return not is_exempt(current_app.view_functions[rule.endpoint])
 
 
 class _Subprotocols(Container[str]):

@@ -12,6 +12,7 @@ from flask import Flask, current_app, has_request_context, request
 from simple_websocket.ws import Server
 from werkzeug.exceptions import HTTPException
 
+from wsproto_core.asyncapi.mentions import serving
 from wsproto_core.blocking import loop_thread
 from wsproto_core.codec import PLAIN, find_codec
 from wsproto_core.errors import HostError
@@ -28,7 +29,7 @@ from wsproto_flask.heartbeat import Heartbeat
 from wsproto_flask.lending import LentSocket, early_messages, lent_of
 from wsproto_flask.streams import stream_of
 
-__all__ = ["handle_websocket"]
+__all__ = ["check_route", "finish", "handle_websocket", "transport_of"]
 
 log = logging.getLogger("wsproto_core.flask")
 
@@ -36,6 +37,7 @@ _PING_INTERVAL = 25.0  # seconds, unless flask-sock or the limits were told othe
 _WARNED = "wsproto_flask_warned"
 
 
+@serving
 def handle_websocket(
     websocket: Server,
     user_id: object = NOT_GIVEN,
@@ -64,24 +66,25 @@ def handle_websocket(
         HTTPException: the connection is refused; Flask makes the response of it.
         TypeError: a user id that is none.
     """
-    if not isinstance(websocket, Server):
-        raise HostError(f"handle_websocket takes the WebSocket of a flask-sock route, not {type(websocket).__name__}.")
-    if not has_request_context():
-        raise HostError("handle_websocket works in a route: call it in a function below @sock.route(...).")
+    check_route(websocket, "handle_websocket")
     # werkzeug's LocalProxy has it, which its types do not say.
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    check_server(request.environ)
     hub = hub_of(app)
     lent = lent_of(websocket)
     info = info_of(request)
     admission = _admit(hub, lent, info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
-    transport = _transport_of(websocket, lent, info, hub)
+    transport = transport_of(websocket, lent, info, hub.limits.max_message_bytes)
     if isinstance(admission, Denial):
         _tell(transport, hub.problem_text(admission.problem, info), admission)
     else:
         admission.subprotocol = websocket.subprotocol
         admission.codec = find_codec(websocket.subprotocol) or PLAIN
         _serve(hub, lent, transport, admission, _ping_interval(app, hub), app)
+    finish(websocket, transport)
+
+
+def finish(websocket: Server, transport: FrameTransport) -> None:
+    """Let go of a connection that has ended."""
     transport.linger()
     websocket.connected = False
     # A code of the application's own is none of the library's enumeration.
@@ -91,12 +94,29 @@ def handle_websocket(
     transport.drop()
 
 
+def check_route(websocket: object, name: str) -> None:
+    """Refuse what is no WebSocket of a route, and a server that cannot hold it.
+
+    Args:
+        websocket: that a function was given.
+        name: of the function.
+
+    Raises:
+        HostError: with the way out.
+    """
+    if not isinstance(websocket, Server):
+        raise HostError(f"{name} takes the WebSocket of a flask-sock route, not {type(websocket).__name__}.")
+    if not has_request_context():
+        raise HostError(f"{name} works in a route: call it in a function below @sock.route(...).")
+    check_server(request.environ)
+
+
 def _admit(hub: Hub, lent: LentSocket, info: ConnectionInfo, **asked: Any) -> Admission | Denial:
     """Decide about a connection; a refusal is returned only if the handshake has been answered already."""
     try:
         admission = loop_thread.run(hub.admit(info, **asked))
         if isinstance(admission, Denial) and lent.is_held:
-            raise HTTPException(response=problem_answer(admission.problem, hub, info))
+            raise HTTPException(response=problem_answer(admission.problem, hub.settings.problem_type_base_url, info))
     except BaseException:
         lent.refuse()
         raise
@@ -140,14 +160,22 @@ def _tell(transport: FrameTransport, problem: str, denial: Denial) -> None:
         log.debug("a refused connection on %s was gone already", transport.info.path, exc_info=error)
 
 
-def _transport_of(websocket: Server, lent: LentSocket, info: ConnectionInfo, hub: Hub) -> FrameTransport:
+def transport_of(websocket: Server, lent: LentSocket, info: ConnectionInfo, max_bytes: int | None) -> FrameTransport:
+    """Return the frames of a connection, once simple-websocket is to read no more.
+
+    Args:
+        websocket: of the route.
+        lent: its socket.
+        info: what the connection told about itself.
+        max_bytes: of one message.
+    """
     offered = request.headers.get("Sec-WebSocket-Extensions", "")
     return FrameTransport(
         info,
         stream_of(lent.sock),
         websocket.ws,
         compressed="permessage-deflate" in offered,
-        max_bytes=hub.limits.max_message_bytes,
+        max_bytes=max_bytes,
         early=partial(early_messages, websocket),
     )
 

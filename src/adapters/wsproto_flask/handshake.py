@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Request, Response
 
 from wsproto_core.handshake import connection_info, problem_response
-from wsproto_core.hub import Hub
 from wsproto_core.problems import Problem
 from wsproto_core.transport import ConnectionInfo, Headers
 
@@ -28,8 +27,8 @@ def info_of(request: Request) -> ConnectionInfo:
     )
 
 
-def problem_answer(problem: Problem, hub: Hub, info: ConnectionInfo | None = None) -> Response:
+def problem_answer(problem: Problem, base_url: str | None, info: ConnectionInfo | None = None) -> Response:
     """Return a problem as an HTTP response (RFC 9457 section 3)."""
     instance = info.path if info is not None else None
-    status, headers, body = problem_response(problem, hub.settings.problem_type_base_url, instance)
+    status, headers, body = problem_response(problem, base_url, instance)
     return Response(body, status, headers)

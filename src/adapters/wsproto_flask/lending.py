@@ -70,6 +70,15 @@ class LentSocket:
         """Have simple-websocket stop; the handshake is answered by others."""
         self._decide(_State.REFUSED, only_if_held=True)
 
+    def answer_with(self, subprotocol: str | None) -> None:
+        """Put another subprotocol into the answer that is kept back, in place of the one that was chosen."""
+        with self._lock:
+            lines = self._answer.removesuffix(b"\r\n\r\n").split(b"\r\n")
+            kept = [line for line in lines if not line.lower().startswith(b"sec-websocket-protocol:")]
+            if subprotocol is not None:
+                kept.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("ascii"))
+            self._answer = b"\r\n".join(kept) + b"\r\n\r\n"
+
     def call_when_left(self, function: Callable[[], object]) -> None:
         """Call something, from another thread, when simple-websocket's thread reads no more."""
         self._on_left.append(function)

@@ -73,6 +73,11 @@ class SignedTokenAuthenticator:
         token = self._serializer.dumps(identity_document(found))
         return token if isinstance(token, str) else token.decode()
 
+    @property
+    def credentials(self) -> dict[str, dict[str, str]]:
+        """The ways that its tokens take to get in, for the AsyncAPI document."""
+        return self._tokens.credentials()
+
     def __call__(self, info: ConnectionInfo) -> Authenticated:
         """Return who connects, or `AUTHENTICATE_LATER`.
 

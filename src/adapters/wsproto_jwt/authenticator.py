@@ -81,6 +81,11 @@ class JwtAuthenticator:
             self._check_key(key)
         self._key = key
 
+    @property
+    def credentials(self) -> dict[str, dict[str, str]]:
+        """The ways that its tokens take to get in, for the AsyncAPI document."""
+        return self._tokens.credentials(bearerFormat="JWT")
+
     async def __call__(self, info: ConnectionInfo) -> Authenticated:
         """Return who connects, or `AUTHENTICATE_LATER`.
 

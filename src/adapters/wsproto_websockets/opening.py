@@ -71,6 +71,11 @@ class Opening:
             response = await _result(self._request_hook(connection, request))
             if response is not None:
                 return response
+        if "Upgrade" not in request.headers and self._hub.site.has(_path_of(request)):
+            method = getattr(request, "method", "GET")
+            shown = await self._hub.site.answer(_path_of(request), _info(connection, request), method=method)
+            if shown is not None:
+                return _response(shown.status, http.HTTPStatus(shown.status).phrase, shown.headers, shown.body)
         if self._path is not None and _path_of(request) != self._path:
             return self._problem(Problem(status=404), request)
         try:
@@ -130,8 +135,12 @@ class Opening:
     def _problem(self, problem: Problem, request: Request) -> Response:
         base_url = self._hub.settings.problem_type_base_url
         status, fields, body = problem_response(problem, base_url, _path_of(request))
-        headers = LibraryHeaders([("date", formatdate(usegmt=True)), ("connection", "close"), *fields])
-        return Response(status, problem.title, headers, body)
+        return _response(status, problem.title, fields, body)
+
+
+def _response(status: int, phrase: str, fields: list[tuple[str, str]], body: bytes) -> Response:
+    headers = LibraryHeaders([("date", formatdate(usegmt=True)), ("connection", "close"), *fields])
+    return Response(status, phrase, headers, body)
 
 
 def _info(connection: ServerConnection, request: Request) -> ConnectionInfo:

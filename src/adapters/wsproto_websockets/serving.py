@@ -10,6 +10,7 @@ from typing import Any, Final, Unpack
 from websockets.asyncio import server as library
 from websockets.asyncio.server import ServerConnection
 
+from wsproto_core.asyncapi import HostFacts, Socket
 from wsproto_core.autodiscover import base_packages_of, calling_module
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.hub import Hub
@@ -101,6 +102,7 @@ def _server(path: str | None, hub: Hub | None, options: Mapping[str, Any], addre
     if used is None:
         used = Hub(Settings.of(settings))
         used.discover(base_packages_of(calling_module()))
+    used.contract.add_host(HostFacts(sockets=lambda: [Socket(address=path or "/")]))
     opening = Opening(
         used,
         path,
