@@ -71,6 +71,24 @@ export interface Gap {
   missed: number;
 }
 
+/** A user who is present, with one meta for each of its connections. */
+export interface Member {
+  user_id: string | number;
+  /** What the server says of it, such as a name. */
+  info?: any;
+  metas: Array<{ ref: string }>;
+}
+
+export interface PresenceChange {
+  topic: string;
+  /** Everybody who is present now, each user once. */
+  members: Member[];
+  /** Who came, who went, and whose connections are others than before; all empty when the list is new. */
+  joins: Member[];
+  leaves: Member[];
+  updates: Member[];
+}
+
 export interface CallOptions {
   /** Reject with CallTimeoutError after so long; 0 or null waits for ever. 30 seconds by default. */
   timeout?: number | null;
@@ -78,15 +96,24 @@ export interface CallOptions {
 }
 
 export interface ConnectOptions {
-  /** Subprotocols to offer, and to insist on. By default `wsproto.v1.json` is offered, and done without where the server does not know it. */
+  /**
+   * Subprotocols to offer, and to insist on. By default `wsproto.v1.json` is offered; where two handshakes with it fail
+   * one after the other, a third goes without. The next attempt begins with it again.
+   */
   protocols?: readonly string[];
-  /** An access token, or what gets a fresh one for each attempt. It travels as a subprotocol, never in the URL. */
+  /**
+   * An access token, or what gets a fresh one for each handshake. It travels as a subprotocol, never in the URL; one
+   * with characters that a subprotocol cannot carry closes the client.
+   */
   token?: string | null | (() => string | null | Promise<string | null>);
   /** How long a call waits by default. 30,000. */
   timeout?: number | null;
   /** How long a connection may take to open. 10,000. */
   connectTimeout?: number;
-  /** How long `health` may go unanswered before the connection counts as lost. 45,000. */
+  /**
+   * How long nothing may come after `health` before the connection counts as lost; 0 is for ever. In `wsproto.v1.json`
+   * the server is then asked once more, with `ws.cancel`, for as long again or 10 seconds. 45,000.
+   */
   healthTimeout?: number;
   /** Send `health` after so much silence where the server names no interval of its own. Off by default. */
   pingInterval?: number | null;
@@ -127,6 +154,10 @@ export interface Client {
   onGap(listener: (gap: Gap) => void): () => void;
   /** Frames that are neither an event nor a problem. */
   onRaw(listener: (data: unknown) => void): () => void;
+  /** Who is on a topic, whenever that is told or changes: `ws.presence_state` and `ws.presence_diff`. */
+  onPresence(listener: (change: PresenceChange) => void): () => void;
+  /** Who is on a topic now, by its name as in `room/lobby`; empty after a reconnect, until the server says it anew. */
+  members(topic: string): Member[];
   /** While waiting for the next attempt: try now. */
   reconnect(): void;
   /** Close for good. Calls that wait are rejected. */

@@ -18,6 +18,11 @@
 export const SUBPROTOCOL = "wsproto.v1.json";
 
 const TOKEN_MARKER = "access-token";
+const TOKEN_CHARACTERS = /^[!#$%&'*+.^_`|~\w-]+$/; // RFC 9110, section 5.6.2
+
+const PLAIN_AFTER = 2; // failed handshakes that offered subprotocols
+const LAST_QUESTION = 10_000; // milliseconds for the answer to `ws.cancel`, which waits for nothing
+const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; a longer timer would fire at once
 
 // Closes after which the same client may come back. Every other code says that it should not:
 // the server meant it (1000, 3003, an application's own 4xxx), or the same would happen again
@@ -89,7 +94,7 @@ class Client {
   #url;
   #settings;
   #protocols;
-  #fallback; // may we try without subprotocols?
+  #fallback; // may we try without subprotocols? Not once a handshake with them has succeeded.
   /** @type {import("./wsproto.js").Status} */
   #status = "connecting";
   /** @type {any} */
@@ -112,6 +117,9 @@ class Client {
   #problemListeners = new Set();
   #gapListeners = new Set();
   #rawListeners = new Set();
+  #presenceListeners = new Set();
+  /** @type {Map<string, Map<string, import("./wsproto.js").Member>>} */
+  #present = new Map(); // by topic, by user
   /** @type {Map<string, any>} */
   #timers = new Map();
   #wake = () => this.reconnect();
@@ -126,7 +134,7 @@ class Client {
       token: /** @type {import("./wsproto.js").ConnectOptions["token"]} */ (null),
       timeout: 30_000,
       connectTimeout: 10_000,
-      // Longer than the server's time limit for an action: health waits its turn behind one that runs.
+      // In the plain form longer than the server's time limit for an action: health waits its turn behind one that runs.
       healthTimeout: 45_000,
       pingInterval: null,
       shouldReconnect: (/** @type {number} */ code, /** @type {string} */ _reason) => RECONNECT_AFTER.has(code),
@@ -216,7 +224,8 @@ class Client {
     if (this.#status !== "open") throw new DisconnectedError(`not connected: "${action}" was not sent`);
     const reqId = uuid(this.#settings.crypto);
     this.#socket.send(JSON.stringify({ msg_id: uuid(this.#settings.crypto), req_id: reqId, action, payload }));
-    this.#scheduleHealth();
+    // That a question was given up must not put off the next one.
+    if (action !== "ws.cancel") this.#scheduleHealth();
     return reqId;
   }
 
@@ -250,6 +259,21 @@ class Client {
     return subscribe(this.#rawListeners, listener);
   }
 
+  /** @param {(presence: any) => void} listener */
+  onPresence(listener) {
+    return subscribe(this.#presenceListeners, listener);
+  }
+
+  /**
+   * Who is present on a topic, as far as the server has said so on this connection.
+   *
+   * @param {string} topic its name in `ws.presence_state`: a room's is `room/…`
+   * @returns {import("./wsproto.js").Member[]}
+   */
+  members(topic) {
+    return [...(this.#present.get(topic)?.values() ?? [])];
+  }
+
   /** Do not wait for the next attempt: try now. Nothing happens unless the client is waiting. */
   reconnect() {
     if (this.#status === "waiting") this.#open();
@@ -264,7 +288,9 @@ class Client {
 
   // One connection: open, receive, lose
 
-  async #open(offered = this.#protocols) {
+  /** @param {number} refused how many handshakes of this attempt have failed */
+  async #open(refused = 0) {
+    const offered = refused < PLAIN_AFTER ? this.#protocols : [];
     const generation = ++this.#generation;
     const stale = () => generation !== this.#generation;
     this.#stopTimer("retry");
@@ -286,22 +312,28 @@ class Client {
     }
     if (stale()) return;
 
+    if (token && !TOKEN_CHARACTERS.test(token)) {
+      this.#drop();
+      this.#finish(1006, "the token has characters that a subprotocol cannot carry");
+      return;
+    }
+
     let socket;
     try {
       const protocols = token ? [...offered, TOKEN_MARKER, token] : offered;
       socket = new this.#settings.WebSocket(this.#url, protocols);
     } catch (error) {
-      // A URL or a token that no WebSocket can be made with: it would not be better next time.
+      // A URL or a subprotocol that no WebSocket can be made with: it would not be better next time.
       this.#drop();
-      this.#finish(1006, error instanceof Error ? error.message : String(error));
+      const { name, message } = error instanceof Error ? error : new Error(String(error));
+      this.#finish(1006, token ? name : message); // browsers quote what they do not like
       return;
     }
     this.#socket = socket;
     socket.onopen = () => {
       if (stale()) return;
       opened = true;
-      this.#protocols = offered;
-      this.#fallback = false;
+      if (offered.length) this.#fallback = false;
       this.#stopTimer("connect");
       this.#v1 = socket.protocol === SUBPROTOCOL;
       this.#lastSeq = 0;
@@ -313,15 +345,28 @@ class Client {
       this.#setStatus("open");
     };
     socket.onmessage = (/** @type {{data: unknown}} */ { data }) => {
-      if (!stale()) this.#receive(data);
+      if (stale()) return;
+      this.#stopTimer("silence");
+      this.#receive(data);
     };
     socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) => {
       if (stale()) return;
-      // A browser fails the handshake when it offered subprotocols and the server selected none, and
-      // does not say so. So a first handshake that failed is tried once more without any.
-      if (!opened && this.#fallback && offered.length) this.#open([]);
+      if (!opened && this.#fallback && offered.length) this.#openAgain(refused + 1);
       else this.#lost(code, reason);
     };
+  }
+
+  /**
+   * A browser fails the handshake when it offered subprotocols and the server selected none, and does not say so. But a
+   * handshake also fails for any reason that passes: so only a second failure leads to one without subprotocols, and
+   * the next attempt offers them anew.
+   *
+   * @param {number} refused
+   */
+  #openAgain(refused) {
+    this.#stopTimer("connect");
+    if (refused >= PLAIN_AFTER) this.#open(refused);
+    else this.#startTimer("retry", this.#settings.random() * this.#settings.backoff.base, () => this.#open(refused));
   }
 
   /** @param {unknown} data */
@@ -347,6 +392,10 @@ class Client {
       this.#scheduleHealth();
     } else if (event.event === "ws.drain") {
       this.#notBefore = (event.payload.retry_after ?? 0) * 1000;
+    } else if (event.event === "ws.presence_state" || event.event === "ws.presence_diff") {
+      this.#receivePresence(event.payload, event.event === "ws.presence_state");
+    } else if (event.event === "ws.unsubscribed") {
+      this.#present.delete(event.payload.topic);
     }
     notify(this.#eventListeners.get(event.event) ?? [], event.payload, event);
 
@@ -357,6 +406,19 @@ class Client {
     if (complete || !this.#v1) {
       call.settle(null, { req_id: event.req_id, event: call.events[0] ?? null, events: call.events });
     }
+  }
+
+  /**
+   * @param {any} payload
+   * @param {boolean} all whether it is everybody, and not what has changed
+   */
+  #receivePresence({ topic, members = [], joins = [], leaves = [], updates = [] }, all) {
+    const present = all ? new Map() : this.#present.get(topic);
+    if (!present) return; // a diff of what nobody asked for, or not any more
+    this.#present.set(topic, present);
+    for (const member of leaves) present.delete(String(member.user_id));
+    for (const member of [...members, ...joins, ...updates]) present.set(String(member.user_id), member);
+    notify(this.#presenceListeners, { topic, members: this.members(topic), joins, leaves, updates });
   }
 
   /** @param {any} problem */
@@ -392,7 +454,8 @@ class Client {
     this.#generation += 1;
     this.#socket = null;
     this.#info = null;
-    for (const name of ["connect", "stable", "ping", "retry"]) this.#stopTimer(name);
+    this.#present.clear();
+    for (const name of ["connect", "stable", "ping", "silence", "retry"]) this.#stopTimer(name);
   }
 
   /**
@@ -431,9 +494,13 @@ class Client {
   #scheduleHealth() {
     if (!this.#pingInterval) return;
     this.#startTimer("ping", this.#pingInterval, () => {
-      const generation = this.#generation;
-      this.call("health", {}, { timeout: this.#settings.healthTimeout }).catch((error) => {
-        if (!(error instanceof CallTimeoutError) || generation !== this.#generation) return;
+      const timeout = this.#settings.healthTimeout;
+      this.call("health", {}, { timeout }).catch(() => {});
+      // Whatever comes is a sign of life. In v1 the ws.cancel of this health is one more question, which the server
+      // answers also while an action runs that says nothing.
+      if (!timeout || this.#timers.has("silence")) return;
+      const patience = this.#v1 ? timeout + Math.min(timeout, LAST_QUESTION) : timeout;
+      this.#startTimer("silence", patience, () => {
         const socket = this.#socket;
         this.#lost(1006, "the server does not answer");
         socket.close();
@@ -451,7 +518,7 @@ class Client {
     const timer = this.#settings.setTimeout(() => {
       this.#timers.delete(name);
       fn();
-    }, ms);
+    }, Math.min(ms, LONGEST_TIMER));
     this.#timers.set(name, timer);
   }
 

@@ -323,6 +323,15 @@ test("the time-out has a default, and can be switched off", async () => {
   await unlimited;
 });
 
+test("a time-out that is longer than a timer can be does not fire at once", async () => {
+  const asked = [];
+  const setTimeout = (fn, ms) => asked.push(ms);
+  const { client } = plain({ setTimeout, clearTimeout: () => {} });
+  client.call("slow", {}, { timeout: 2 ** 31 });
+  client.call("slow", {}, { timeout: 60_000 });
+  assert.deepEqual(asked.slice(-2), [2 ** 31 - 1, 60_000]);
+});
+
 test("a call can be aborted; v1 tells the server, whose last word is not a stray problem", async () => {
   const { client, socket, timers } = v1();
   client.onProblem(() => assert.fail());
@@ -517,23 +526,54 @@ test("ready() waits until the server has introduced itself, where it does", asyn
   assert.equal(client.info.user_id, 7);
 });
 
-test("wsproto.v1.json is offered; where the handshake fails for it, the plain form is tried at once", () => {
+test("wsproto.v1.json is offered; where two handshakes fail for it, the plain form is tried", () => {
   const { client, socket, sockets, timers, statuses } = harness();
   assert.deepEqual(socket().protocols, [SUBPROTOCOL]);
   socket().end(1006);
-  assert.equal(sockets.length, 2);
+  timers.pass(499);
+  assert.equal(sockets.length, 1);
+  timers.pass(1);
+  assert.deepEqual(socket().protocols, [SUBPROTOCOL]);
+  socket().end(1006);
+  assert.equal(sockets.length, 3);
   assert.deepEqual(socket().protocols, []);
   assert.deepEqual(statuses, []);
   socket().end(1006); // it was not the subprotocol: the server is away
   assert.equal(client.status, "waiting");
   timers.pass(500);
   assert.deepEqual(socket().protocols, [SUBPROTOCOL]);
+});
+
+test("a handshake that failed once, for a reason that passed, costs nobody v1", () => {
+  const { socket, timers, statuses } = harness();
   socket().end(1006);
-  socket().accept();
+  timers.pass(500);
+  socket().accept(SUBPROTOCOL);
+  assert.deepEqual(statuses.map(({ status }) => status), ["open"]);
+});
+
+test("after a connection in the plain form v1 is offered again", () => {
+  const { client, socket, timers } = harness();
+  for (const [protocols, selected] of [[[], ""], [[SUBPROTOCOL], SUBPROTOCOL]]) {
+    socket().end(1006);
+    timers.pass(500);
+    if (!protocols.length) socket().end(1006);
+    assert.deepEqual(socket().protocols, protocols);
+    socket().accept(selected);
+    assert.equal(client.status, "open");
+    socket().end(1012);
+    timers.pass(1_000);
+    assert.deepEqual(socket().protocols, [SUBPROTOCOL]);
+  }
+});
+
+test("close() between two handshakes ends it", () => {
+  const { client, socket, sockets, timers } = harness();
   socket().end(1006);
-  timers.pass(1_000);
-  assert.deepEqual(socket().protocols, []); // what worked is kept
-  assert.equal(sockets.length, 5);
+  client.close();
+  assert.equal(timers.pending, 0);
+  assert.equal(sockets.length, 1);
+  assert.equal(client.status, "closed");
 });
 
 test("once v1 was selected, a failed handshake does not lead to the plain form", () => {
@@ -606,6 +646,22 @@ test("what no WebSocket can be made with ends it", () => {
   assert.throws(() => connect("not a url"), TypeError);
 });
 
+test("a token that no subprotocol can carry is quoted nowhere", async () => {
+  class Quotes {
+    constructor(_url, protocols) {
+      throw new SyntaxError(`The subprotocol '${protocols.at(-1)}' is invalid.`);
+    }
+  }
+  for (const token of ["cGFkZGVk==", "żółw", "two words", "trailing\n", "access-token"]) {
+    const { client } = harness({ WebSocket: Quotes, token });
+    const error = await client.ready().then(assert.fail, (e) => e);
+    assert.equal(client.status, "closed");
+    assert.ok(error instanceof DisconnectedError);
+    assert.ok(!`${error.message} ${error.reason}`.includes(token), error.message);
+    assert.match(error.reason, token === "access-token" ? /^SyntaxError$/ : /characters/);
+  }
+});
+
 test("silence for the ping interval sends health; anything sent starts it anew", () => {
   const { client, socket, timers } = v1();
   socket().event("ws.ready", { ping_interval: 20 });
@@ -641,6 +697,61 @@ test("a server that does not answer health is lost, and looked for again", async
   timers.pass(500);
   socket().accept();
   assert.equal(client.status, "open");
+});
+
+test("whatever comes is a sign of life, while health waits its turn", async () => {
+  for (const start of [plain, v1]) {
+    const { client, socket, timers } = start({ pingInterval: 5_000, healthTimeout: 10_000, timeout: null });
+    const call = client.call("stream");
+    const { req_id } = socket().sent[0];
+    for (let at = 0; at < 60; at += 1) {
+      timers.pass(4_000);
+      socket().event("chunk", {}, { req_id: start === v1 ? req_id : undefined });
+      await settled();
+    }
+    assert.equal(client.status, "open");
+    socket().event("ws.complete", {}, { req_id });
+    await call;
+    timers.pass(25_000); // now nothing comes any more
+    assert.notEqual(client.status, "open");
+  }
+});
+
+test("v1: an action that says nothing for long is no lost server, as long as ws.cancel is answered", async () => {
+  const { client, socket, timers } = v1({ pingInterval: 20_000, timeout: null });
+  const call = client.call("report");
+  const [report] = socket().sent;
+  let answered = 0;
+  for (let at = 0; at < 300; at += 1) {
+    timers.pass(1_000);
+    for (; answered < socket().sent.length; answered += 1) {
+      const { action, req_id, payload } = socket().sent[answered];
+      if (action !== "ws.cancel") continue;
+      socket().say(problem({ req_id: payload.req_id, code: "cancelled", status: 499 }));
+      socket().event("ws.complete", {}, { req_id });
+    }
+    await settled();
+  }
+  assert.equal(client.status, "open");
+  socket().event("ws.complete", {}, { req_id: report.req_id });
+  await call;
+});
+
+test("v1: a server that does not answer ws.cancel either is lost", async () => {
+  const { client, socket, timers } = v1({ pingInterval: 5_000 });
+  timers.pass(50_000);
+  await settled();
+  assert.equal(client.status, "open");
+  assert.ok(socket().sent.some(({ action }) => action === "ws.cancel"));
+  timers.pass(10_000);
+  assert.equal(client.status, "waiting");
+});
+
+test("without a time limit for health no silence ends a connection", () => {
+  const { client, timers } = plain({ pingInterval: 5_000, healthTimeout: 0 });
+  timers.pass(1_000_000);
+  assert.equal(client.status, "open");
+  client.close();
 });
 
 test("a problem as the answer to health is an answer", async () => {
@@ -682,4 +793,66 @@ test("close() in a status listener leaves nothing behind", () => {
   socket().accept();
   assert.equal(client.status, "closed");
   assert.equal(timers.pending, 0);
+});
+
+const member = (user_id, refs, info) => ({ user_id, ...(info ? { info } : {}), metas: refs.map((ref) => ({ ref })) });
+
+test("members are kept from the state and the diffs, each user once", () => {
+  const { client, socket } = v1();
+  const told = [];
+  client.onPresence((change) => told.push(change));
+  socket().event("ws.presence_state", { topic: "room/lobby", members: [member(1, ["a"], { name: "Ann" })] });
+  const diff = { topic: "room/lobby", joins: [member("bob", ["b"])], updates: [member(1, ["a", "c"])], leaves: [] };
+  socket().event("ws.presence_diff", diff);
+  assert.deepEqual(client.members("room/lobby"), [member(1, ["a", "c"]), member("bob", ["b"])]);
+  assert.deepEqual(told[0], {
+    topic: "room/lobby",
+    members: [member(1, ["a"], { name: "Ann" })],
+    joins: [],
+    leaves: [],
+    updates: [],
+  });
+  assert.deepEqual(told[1], { ...diff, members: client.members("room/lobby") });
+
+  socket().event("ws.presence_diff", { topic: "room/lobby", joins: [], leaves: [member("1", ["a"])], updates: [] });
+  assert.deepEqual(client.members("room/lobby"), [member("bob", ["b"])]);
+  assert.deepEqual(client.members("room/attic"), []);
+});
+
+test("a new state replaces the list, and topics are kept apart", () => {
+  const { client, socket } = v1();
+  socket().event("ws.presence_state", { topic: "room/lobby", members: [member(1, ["a"])] });
+  socket().event("ws.presence_state", { topic: "room/attic", members: [member(2, ["b"])] });
+  socket().event("ws.presence_state", { topic: "room/lobby", members: [member(3, ["c"])] });
+  assert.deepEqual(client.members("room/lobby"), [member(3, ["c"])]);
+  assert.deepEqual(client.members("room/attic"), [member(2, ["b"])]);
+});
+
+test("members are forgotten with the subscription and with the connection", () => {
+  const { client, socket, timers } = v1();
+  let told = 0;
+  client.onPresence(() => (told += 1));
+  for (const topic of ["one", "two"]) socket().event("ws.presence_state", { topic, members: [member(1, ["a"])] });
+  socket().event("ws.unsubscribed", { topic: "one" });
+  assert.deepEqual(client.members("one"), []);
+  socket().event("ws.presence_diff", { topic: "one", joins: [member(2, ["b"])], leaves: [], updates: [] });
+  assert.deepEqual(client.members("one"), []);
+  assert.equal(told, 2);
+
+  socket().end(1012);
+  assert.deepEqual(client.members("two"), []);
+  timers.pass(1_000);
+  socket().accept(SUBPROTOCOL);
+  assert.deepEqual(client.members("two"), []);
+});
+
+test("a presence listener can be taken off, and sees the list that the event's own listeners see", () => {
+  const { client, socket } = v1();
+  const seen = [];
+  const off = client.onPresence(({ members }) => seen.push(members.length));
+  client.on("ws.presence_state", ({ topic }) => seen.push(client.members(topic).length));
+  socket().event("ws.presence_state", { topic: "t", members: [member(1, ["a"])] });
+  off();
+  socket().event("ws.presence_state", { topic: "t", members: [] });
+  assert.deepEqual(seen, [1, 1, 0]);
 });
