@@ -76,6 +76,54 @@ class ChatServer:
         self.kill()
 
 
+class ClusterDemo:
+    """`python -m examples.cluster` as users start it, on free ports.
+
+    Args:
+        lease: seconds after which people of a killed process are gone.
+    """
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+
+    def __enter__(self) -> Self:
+        program = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
+        assert program, "scripts/ensure-redis.sh brings redis-server"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "examples.cluster"],
+            cwd=ROOT,
+            env={**os.environ, "PORT": "0", "LEASE": str(self._lease), "REDIS_SERVER": program},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        found = [re.search(r"(http://127\.0\.0\.1:\d+) \(process (\d+)\)", self.line()) for _ in range(2)]
+        assert all(found), "the cluster did not start"
+        assert "Ctrl+C stops everything" in self.line()
+        (self.fastapi, self.fastapi_pid), (self.flask, self.flask_pid) = [
+            (each[1], int(each[2])) for each in found if each is not None
+        ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def line(self) -> str:
+        """Return the next line that it says; an empty one once it has ended."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def stop(self, how: signal.Signals) -> int:
+        """Stop it; return its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+        self._process.communicate(timeout=60)
+        return self._process.returncode
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The machine's own Chromium: CHROMIUM names it, else the PATH has it."""

@@ -25,6 +25,8 @@ class Serve(Protocol):
         source: str | None = None,
         hook: bool = False,
         origins: Sequence[str] = (),
+        backplane: str | None = None,
+        layer: str | None = None,
         **limits: Any,
     ) -> Server: ...
 
@@ -50,7 +52,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
 
     ``source`` is the text of a module ``app``; else the application is imported from where Python finds it. With
     ``hook`` it asks `may_subscribe` of the actions, and lets clients subscribe with wildcards. Pages of ``origins`` may
-    connect beside those of its own, where the application asks for them.
+    connect beside those of its own, where the application asks for them. Through a ``backplane`` it finds the others,
+    in Django also through a ``layer``; then it holds a lease of two seconds.
     """
     numbers = itertools.count(1)
     folder = tmp_path_factory.mktemp("servers")
@@ -62,6 +65,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
         source: str | None = None,
         hook: bool = False,
         origins: Sequence[str] = (),
+        backplane: str | None = None,
+        layer: str | None = None,
         **limits: Any,
     ) -> Server:
         here = folder / str(next(numbers))
@@ -81,6 +86,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
                 "TEST_LIMITS": json.dumps(limits),
                 "TEST_ORIGINS": " ".join(origins),
                 **({"TEST_HOOK": "yes"} if hook else {}),
+                **({"TEST_BACKPLANE": backplane, "TEST_LEASE": "2"} if backplane is not None else {}),
+                **({"TEST_LAYER": layer, "TEST_LEASE": "2"} if layer is not None else {}),
             },
         )
 

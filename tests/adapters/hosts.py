@@ -7,7 +7,8 @@ A host serves an application that has the actions of `tests.adapters.application
 - ``GET /inside``: what `look_inside` says, as JSON;
 - ``GET /say/{room}``: emits an event to a room, from outside of any action; the answer is how many it reached;
 - ``GET /ban/{user}``: closes every connection of a user, named as for ``/ws/``, with 3003; the answer is how many;
-- ``GET /open/{gate}``: lets the actions pass that wait for this gate.
+- ``GET /open/{gate}``: lets the actions pass that wait for this gate;
+- what the hub documents, where it is by default, and the pages of problems below ``/problems``.
 """
 
 import os

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.adapters.serving import PATIENCE, ROOT, Server, reserve_port
 
-_FRAME = """
+FRAME = """
 daemon off;
 master_process off;
 pid {folder}/pid;
@@ -60,7 +60,7 @@ class Nginx(Server):
         site = _replaced(site, "/etc/ssl/example.com.key", str(key))
         plain = f"server {{\n    listen 127.0.0.1:{self.plain_port};\n{location}}}\n"
         sites = _replaced(site + plain, "http://127.0.0.1:8000/", f"http://127.0.0.1:{behind.port}/")
-        configuration.write_text(_FRAME.format(folder=folder, sites=sites))
+        configuration.write_text(FRAME.format(folder=folder, sites=sites))
 
     @property
     def site(self) -> str:

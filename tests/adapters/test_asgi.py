@@ -134,7 +134,15 @@ async def is_served(peer: Peer) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("path", "root_path"), [("/ws/", ""), ("/api/ws/", "/api"), ("/ws/", "/not/part/of/it"), ("/a/b/ws/", "/a/b")]
+    ("path", "root_path"),
+    [
+        ("/ws/", ""),
+        ("/api/ws/", "/api"),
+        ("/api/ws/", "/api/"),
+        ("/ws/", "/not/part/of/it"),
+        ("/a/b/ws/", "/a/b"),
+        ("/ws/", "/w"),
+    ],
 )
 async def test_the_path_is_served_below_whatever_it_is_mounted(path: str, root_path: str) -> None:
     async with Peer(application(path="/ws/"), path=path, root_path=root_path) as peer:

@@ -163,7 +163,7 @@ async def test_what_is_refused_is_in_the_security_log_with_its_reason(guarded: S
     expected = (
         r"origin refused: 'https://evil\.example'; expected http://127\.0\.0\.1:\d+\. .*on '/login/', from 127\.0",
         r"connection refused: unauthenticated \(on '/login/', from 127\.0",
-        r"ws\.authenticate refused: unauthenticated \(connection [-0-9a-f]+, user 'ada'",
+        r"ws\.authenticate refused: unauthenticated \(connection [-.0-9a-f]+, user 'ada'",
     )
     assert len(lines) == len(expected), lines
     for line, pattern in zip(lines, expected, strict=True):

@@ -220,9 +220,39 @@ def test_a_reload_keeps_the_seat(server: ChatServer, new_page: NewPage, complain
     assert complaints == []
 
 
+def test_two_tabs_of_a_person_are_one_person(server: ChatServer, new_page: NewPage, complaints: list[str]) -> None:
+    ada, bob = new_page(), new_page()
+    enter(ada, server.url, "Ada")
+    enter(bob, server.url, "Bob")
+    expect(bob.locator("#log").get_by_text("Ada came in")).to_have_count(0)
+
+    # A tab that the browser has copied, with what it remembers.
+    second = ada.context.new_page()
+    second.goto(f"{server.url}/favicon.svg")
+    secret = ada.evaluate("sessionStorage.getItem('visitor')")
+    second.evaluate("secret => sessionStorage.setItem('visitor', secret)", secret)
+    enter(second, server.url, "Ada L.")
+    for page, names in ((bob, ["Bob", "Ada L."]), (second, ["Ada L.", "Bob"])):
+        expect(people(page)).to_have_text(names)
+        expect(page.get_by_text("2 people here")).to_be_visible()
+    say(second, "from the second tab")
+    expect(ada.locator(".message.mine .bubble")).to_have_text(["from the second tab"])
+
+    ada.close()
+    say(second, "still here")
+    expect(bubbles(bob)).to_have_text(["from the second tab", "still here"])
+    expect(people(bob)).to_have_text(["Bob", "Ada L."])
+    expect(bob.get_by_text("left")).to_have_count(0)
+    second.close()
+    expect(people(bob)).to_have_text(["Bob"])
+    expect(bob.get_by_text("Ada L. left")).to_be_visible()
+    assert complaints == []
+
+
 def test_a_phone_and_a_keyboard_are_enough(server: ChatServer, new_page: NewPage, complaints: list[str]) -> None:
     page = new_page(viewport={"width": 390, "height": 780})
     page.goto(server.url)
+    expect(page.get_by_label("Your name")).to_be_focused()
     page.keyboard.type("Ada")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Message", exact=True)).to_be_focused()

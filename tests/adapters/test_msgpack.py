@@ -12,7 +12,9 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.adapters.serving import Server
 from tests.adapters.talking import Client, message
+from wsproto_core import Event, ProblemDetails, Registry
 from wsproto_core.codec import V1_JSON, V1_MSGPACK
+from wsproto_core.testing import connect as in_memory
 from wsproto_core.testing.conformance.transcript import TRANSCRIPT
 
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -125,3 +127,28 @@ async def test_a_token_beside_it_is_not_echoed(server: Server) -> None:
 async def test_the_client_chooses_by_the_order(server: Server, offered: list[str]) -> None:
     async with server.connect(subprotocols=offered) as client:
         assert client.websocket.subprotocol == offered[0]
+
+
+# The client for tests
+
+
+async def test_the_client_for_tests_speaks_it() -> None:
+    registry = Registry()
+
+    class Echo(Event, name="echo", registry=registry):
+        text: str
+
+    @registry.action("echo")
+    async def echo(payload: Echo) -> Echo:
+        return Echo(text=payload.text)
+
+    async with in_memory(registry, subprotocols=[V1_MSGPACK]) as client:
+        reply = await client.call("echo", {"text": "zażółć"})
+        assert reply.problem is None
+        assert reply.expect(Echo).text == "zażółć"
+        await client.hub.send(client.connection_id, "no message")
+        assert await client.receive_raw() == "no message"
+        await client.send_raw("text")
+        assert isinstance(await client.receive(), ProblemDetails)
+        await client.transport.send(b"x")
+        assert await client.receive_raw() == b"x"

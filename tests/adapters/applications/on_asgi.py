@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, together, user_from
 from wsproto_asgi import WebSocketApp
 from wsproto_asgi.handshake import Receive, Scope, Send
 from wsproto_core import ConnectionInfo, room
@@ -19,12 +19,14 @@ def authenticate(info: ConnectionInfo) -> Any:
 
 socket = WebSocketApp(
     problem_type_base_url="https://example.com/problems",
+    problem_pages_url="/problems",
     limits=limits(),
     authorize_subscribe=hook(),
     client_wildcards=hook() is not None,
     authenticate=authenticate,
     tickets=actions.tickets,
     on_disconnect=actions.on_disconnect,
+    **together(),
 )
 
 
@@ -40,7 +42,7 @@ async def answer(path: str) -> object:
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] != "http":
+    if scope["type"] != "http" or socket.hub.site.has(scope["path"]):
         await socket(scope, receive, send)
         return
     body = json.dumps(await answer(scope["path"])).encode()

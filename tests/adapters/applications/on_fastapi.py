@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, WebSocket
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, together, user_from
 from wsproto_core import room
 from wsproto_fastapi import configure_websocket, handle_websocket
 
@@ -14,12 +14,14 @@ app = FastAPI()
 hub = configure_websocket(
     app,
     problem_type_base_url="https://example.com/problems",
+    problem_pages_url="/problems",
     limits=limits(),
     authorize_subscribe=hook(),
     client_wildcards=hook() is not None,
     authenticate=actions.authenticate,
     tickets=actions.tickets,
     on_disconnect=actions.on_disconnect,
+    **together(),
 )
 
 

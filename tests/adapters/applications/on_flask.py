@@ -8,7 +8,7 @@ from flask_sock import Sock
 from simple_websocket import Server
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, together, user_from
 from wsproto_core import room
 from wsproto_core.blocking import loop_thread
 from wsproto_flask import configure_websocket, handle_websocket
@@ -18,12 +18,14 @@ sock = Sock(app)
 hub = configure_websocket(
     app,
     problem_type_base_url="https://example.com/problems",
+    problem_pages_url="/problems",
     limits=limits(),
     authorize_subscribe=hook(),
     client_wildcards=hook() is not None,
     authenticate=actions.authenticate,
     tickets=actions.tickets,
     on_disconnect=actions.on_disconnect,
+    **together(),
 )
 
 
@@ -54,6 +56,12 @@ def open_gate(name: str) -> str:
 @app.get("/say/<name>")
 def say(name: str) -> str:
     return str(loop_thread.run(hub.emit(actions.Entered(room=name), to=room(name))))
+
+
+@app.get("/emit-sync/<name>")
+def emit_sync(name: str) -> str:
+    hub.emit_sync(actions.Entered(room=name), to=room(name))
+    return "null"
 
 
 @app.get("/ban/<name>")

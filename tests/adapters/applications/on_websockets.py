@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from tests.adapters.applications import actions
-from tests.adapters.applications.common import ban, hook, limits, look_inside, user_from
+from tests.adapters.applications.common import ban, hook, limits, look_inside, together, user_from
 from wsproto_core import ConnectionInfo, Hub, Settings, room
 from wsproto_websockets import serve
 
@@ -25,12 +25,14 @@ def authenticate(info: ConnectionInfo) -> Any:
 hub = Hub(
     Settings(
         problem_type_base_url="https://example.com/problems",
+        problem_pages_url="/problems",
         limits=limits(),
         authorize_subscribe=hook(),
         client_wildcards=hook() is not None,
         authenticate=authenticate,
         tickets=actions.tickets,
         on_disconnect=actions.on_disconnect,
+        **together(),
     )
 )
 

@@ -2,9 +2,10 @@
 
 import os
 import tempfile
+from typing import Any
 
 from tests.adapters.applications.actions import tickets
-from tests.adapters.applications.common import hook, limits
+from tests.adapters.applications.common import hook, limits, together
 
 SECRET_KEY = "of a test"
 DEBUG = True
@@ -33,13 +34,17 @@ DATABASES = {
     }
 }
 USE_TZ = True
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if url := os.environ.get("TEST_LAYER"):
+    CHANNEL_LAYERS["default"] = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
 WSPROTO = {
     "PROBLEM_TYPE_BASE_URL": "https://example.com/problems",
+    "PROBLEM_PAGES_URL": "/problems",
     "LIMITS": limits(),
     "AUTHORIZE_SUBSCRIBE": hook(),
     "CLIENT_WILDCARDS": hook() is not None,
     "AUTHENTICATE": "tests.adapters.applications.actions.authenticate",
     "TICKETS": tickets,
     "ON_DISCONNECT": "tests.adapters.applications.actions.on_disconnect",
+    **{name.upper(): value for name, value in together().items()},
 }

@@ -9,7 +9,7 @@ from django.http import HttpRequest, JsonResponse
 
 from tests.adapters.applications import actions
 from tests.adapters.applications.common import ban, look_inside
-from wsproto_channels import event_message, get_hub, group_name
+from wsproto_channels import disconnect_message, event_message, get_hub, group_name
 from wsproto_core import room
 
 EVENT = {"type": "wsproto.event", "to": "everyone/*", "event": "poison", "payload": {}}
@@ -31,6 +31,10 @@ POISON: list[dict[str, Any]] = [
     {**EVENT, "payload": {"object": object()}},
     {**EVENT, "id": "17"},
     {**EVENT, "exclude": "nobody"},
+    {"type": "wsproto.disconnect", "to": "everyone/*", "code": 1005},
+    {"type": "wsproto.disconnect", "to": "everyone/*", "code": "1000"},
+    {"type": "wsproto.disconnect", "to": []},
+    {"type": "wsproto.filters", "from": 5},
 ]
 
 
@@ -63,6 +67,12 @@ def emit_sync(request: HttpRequest, name: str) -> JsonResponse:
 def group_send(request: HttpRequest, name: str) -> JsonResponse:
     message = event_message(actions.Entered(room=name), to=room(name))
     return answer(async_to_sync(get_channel_layer().group_send)(group_name(room(name)), message))
+
+
+def group_disconnect(request: HttpRequest, name: str) -> JsonResponse:
+    audience = room(name)
+    message = disconnect_message(audience, 3000, "Log in again.")
+    return answer(async_to_sync(get_channel_layer().group_send)(group_name(audience), message))
 
 
 def group_send_by_hand(request: HttpRequest, name: str) -> JsonResponse:
