@@ -39,16 +39,20 @@ class Typing(Event, name="chat.typing"):
 
 class Welcome(Event, name="chat.welcome"):
     room: str
+    topic: str  # under which presence tells who is there
     you: Person
-    people: list[Person]
     messages: list[Said]
-
-
-class People(Event, name="chat.people"):
-    people: list[Person]
-    came: Person | None = None
-    went: Person | None = None
 
 
 class Rooms(Event, name="chat.rooms"):
     rooms: dict[str, int]  # and how many people are in each
+
+
+class Counted(Event, name="chat.counted"):
+    room: str
+    people: int | None  # none: there is no such room any more
+
+
+class Server(Event, name="chat.server"):
+    framework: str
+    process: int

@@ -10,7 +10,11 @@ const time = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-di
 
 let me = null;
 let room = null;
+let topic = null; // under which the server says who is in the room
+let rooms = {}; // how many people are in each
+let listed = ""; // what the list of rooms shows of them
 let joining = false;
+let early = []; // messages that came before the room's earlier ones
 let last = null; // the last message shown, for grouping
 let unread = 0;
 let pinned = true; // the end of the log is in view
@@ -89,6 +93,7 @@ async function enter(name, where, show) {
     return false;
   } finally {
     joining = false;
+    for (const { message, where } of early.splice(0)) if (where === room) showMessage(message);
   }
 }
 
@@ -100,6 +105,7 @@ client.on("chat.welcome", (welcome) => {
   history.replaceState(null, "", `#${encodeURIComponent(welcome.room)}`);
   if (!again) {
     room = welcome.room;
+    topic = welcome.topic;
     shown.clear();
     writing.clear();
     showTyping();
@@ -116,36 +122,56 @@ client.on("chat.welcome", (welcome) => {
   $("title").textContent = room;
   $("door").hidden = true;
   $("chat").hidden = false;
-  markCurrent();
-  showPeople(welcome.people);
+  showPeople(client.members(topic));
   showUnread();
 });
 
-client.on("chat.people", ({ people, came, went }, { recipient_id: where }) => {
-  if (where !== room) return;
-  showPeople(people);
-  if (came && came.id !== me.id) note(`${came.name} came in`);
-  if (went && went.id !== me.id) note(`${went.name} left`);
+client.onPresence((change) => {
+  if (change.topic !== topic || me === null) return;
+  showPeople(change.members);
+  for (const each of change.joins) if (each.user_id !== me.id) note(`${nameOf(each)} came in`);
+  for (const each of change.leaves) if (each.user_id !== me.id) note(`${nameOf(each)} left`);
 });
 
-client.on("chat.rooms", ({ rooms }) => {
-  const names = Object.keys(rooms).sort((a, b) => rooms[b] - rooms[a] || a.localeCompare(b));
+function nameOf({ info }) {
+  return info?.name ?? "Somebody";
+}
+
+client.on("chat.rooms", (all) => {
+  rooms = all.rooms;
+  showRooms();
+});
+
+client.on("chat.counted", ({ room: name, people }) => {
+  if (people === null) delete rooms[name];
+  else rooms[name] = people;
+  showRooms();
+});
+
+function showRooms() {
+  // Of our own room we know best.
+  const number = (name) => (name === room && client.members(topic).length) || rooms[name];
+  const names = Object.keys(rooms).sort((a, b) => number(b) - number(a) || a.localeCompare(b));
+  markCurrent();
+  const list = JSON.stringify(names.map((name) => [name, number(name)]));
+  if (list === listed) return; // nobody loses the button that they are about to press
+  listed = list;
   const entry = (name) =>
     element(
       "button",
-      { type: "button", ariaLabel: `${name}, ${plural(rooms[name], "person", "people")}`, data: { room: name } },
+      { type: "button", ariaLabel: `${name}, ${plural(number(name), "person", "people")}`, data: { room: name } },
       element("span", { className: "label" }, name),
-      element("span", { className: "number" }, rooms[name] || ""),
+      element("span", { className: "number" }, number(name) || ""),
     );
   const focused = document.activeElement;
   $("rooms").replaceChildren(...names.map((name) => element("li", {}, entry(name))));
-  $("suggestions").replaceChildren(...names.slice(0, 6).map(entry));
   markCurrent();
+  $("suggestions").replaceChildren(...names.slice(0, 6).map(entry));
   if (focused?.dataset.room && !focused.isConnected) {
     const list = $("chat").hidden ? $("suggestions") : $("rooms");
     list.querySelector(`[data-room="${CSS.escape(focused.dataset.room)}"]`)?.focus();
   }
-});
+}
 
 function markCurrent() {
   for (const button of $("rooms").querySelectorAll("button")) {
@@ -205,7 +231,8 @@ $("leave").addEventListener("click", () => {
   location.reload();
 });
 
-function showPeople(people) {
+function showPeople(members) {
+  const people = members.map((member) => ({ id: member.user_id, name: member.user_id === me.id ? me.name : nameOf(member) }));
   const sorted = [...people].sort((a, b) => (b.id === me.id) - (a.id === me.id) || a.name.localeCompare(b.name));
   $("people").replaceChildren(
     ...sorted.map((person) =>
@@ -219,12 +246,16 @@ function showPeople(people) {
     ),
   );
   $("count").textContent = plural(people.length, "person here", "people here");
+  showRooms();
 }
 
 // Messages
 
 client.on("chat.said", (message, { recipient_id: where }) => {
-  if (where !== room) return;
+  if (joining || where !== room) {
+    early.push({ message, where });
+    return;
+  }
   stopWriting(message.by.id);
   showMessage(message);
 });
@@ -380,10 +411,24 @@ client.onStatus(({ status, reason }) => {
   });
 });
 
-client.onGap(() => {
-  // The room's last messages come with the welcome, so what was missed is asked for by entering again.
-  if (room !== null) enter(me.name, room, () => {});
+client.on("chat.server", ({ framework, process }) => {
+  for (const node of document.querySelectorAll(".server")) {
+    node.textContent = `${framework} · ${process}`;
+    node.title = `Served by ${framework}, process ${process}`;
+    node.hidden = false;
+  }
 });
+
+// The room's last messages come with the welcome, so what was missed is asked for by entering again: where events of
+// this connection were lost, and where those of other processes did not reach ours.
+function catchUp() {
+  if (room !== null) enter(me.name, room, () => {});
+}
+client.onGap(catchUp);
+client.on("ws.gap", catchUp);
+
+// What nobody could tell us: that all who were in another room went with their process.
+setInterval(() => client.status === "open" && client.call("chat.rooms").catch(() => {}), 20_000);
 
 $("retry").addEventListener("click", () => client.reconnect());
 

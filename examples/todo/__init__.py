@@ -1,0 +1,1 @@
+"""A to-do list that several people keep, with Django and PostgreSQL."""
