@@ -2,9 +2,16 @@
 
 import argparse
 
-from benchmarks import fanout, inprocess, roundtrip
+from benchmarks import backplane, fanout, inprocess, memory, roundtrip, simulation
 
-TOPICS = {"inprocess": inprocess.run, "roundtrip": roundtrip.run, "fanout": fanout.run}
+TOPICS = {
+    "inprocess": inprocess.run,
+    "roundtrip": roundtrip.run,
+    "fanout": fanout.run,
+    "backplane": backplane.run,
+    "simulation": simulation.run,
+    "memory": memory.run,
+}
 
 
 def main() -> None:

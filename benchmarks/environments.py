@@ -20,6 +20,19 @@ PINS = {
     "channels": (*_COMMON, "channels==4.3.2", "daphne==4.2.3", "django==6.1.3", "beeflow-websocket[django]==0.3.0"),
     "fastws": (*_COMMON, "fastws==0.1.7"),  # it requires fastapi==0.100.0
     "hawkapi": (*_COMMON, "hawkapi-websockets==0.3.0"),
+    "backplane": (
+        *_COMMON,
+        "channels==4.3.2",
+        "channels-redis==4.3.0",
+        "django==6.1.3",
+        "fastapi==0.163.2",
+        "fastapi-distributed-websocket==0.2.0",
+        "hawkapi-websockets==0.3.0",
+        "hiredis==3.5.0",
+        "nats-py==2.16.0",
+        "python-socketio==5.18.1",
+        "redis==8.1.0",
+    ),
     "distributed": (*_COMMON, "fastapi==0.163.2", "fastapi-distributed-websocket==0.2.0"),
 }
 

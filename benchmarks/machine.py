@@ -10,7 +10,8 @@ from importlib import metadata
 _REPORTED = (
     "pydantic", "fastapi", "starlette", "uvicorn", "uvloop", "websockets",
     "channels", "daphne", "django", "flask", "flask-sock", "gunicorn", "beeflow-websocket", "fastws",
-    "hawkapi-websockets", "fastapi-distributed-websocket",
+    "hawkapi-websockets", "fastapi-distributed-websocket", "redis", "hiredis", "nats-py", "channels-redis",
+    "python-socketio",
 )  # fmt: skip
 
 

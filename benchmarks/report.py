@@ -18,7 +18,8 @@ def publish(
 ) -> None:
     """Print the report, and if it is a whole one keep it in `results/`."""
     used = "\n".join(f"- {name}: {_listed(found)}" for name, found in versions.items())
-    text = f"# {title}\n\n{explanation}\n\n{body}\n\nMeasured with ({description()}):\n\n{used}\n"
+    measured = f"\n\nMeasured with ({description()}):\n\n{used}" if versions else ""
+    text = f"# {title}\n\n{explanation}\n\n{body}{measured}\n"
     if keep:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{topic}.md").write_text(text)

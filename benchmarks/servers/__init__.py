@@ -10,11 +10,16 @@ from benchmarks.environments import ROOT, Environment
 
 @dataclass
 class Server:
-    """`app` is its module in `apps/`, `kind` one of `serve`. As a context manager it runs, pinned to the first core."""
+    """`app` is its module in `apps/`, `kind` one of `serve`. As a context manager it runs, pinned to one core.
+
+    `variables` are those of its environment that the application reads.
+    """
 
     app: str
     environment: str
     kind: str = "uvicorn"
+    core: int = 0
+    variables: dict[str, str] = field(default_factory=dict)
     port: int = 0
     pid: int = 0
     versions: dict[str, str] = field(default_factory=dict)
@@ -22,9 +27,9 @@ class Server:
     def __enter__(self) -> "Server":
         environment = Environment(self.environment)
         self.process = subprocess.Popen(
-            environment.command("benchmarks.servers.serve", self.app, self.kind),
+            environment.command("benchmarks.servers.serve", self.app, self.kind, str(self.core)),
             cwd=ROOT,
-            env=environment.variables(),
+            env={**environment.variables(), **self.variables},
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -7,6 +7,7 @@ from typing import Any
 import django
 from django.conf import settings
 
+from benchmarks.engines import url
 from benchmarks.wire import USER_ID
 
 Application = Callable[..., Awaitable[None]]
@@ -14,11 +15,22 @@ Application = Callable[..., Awaitable[None]]
 USER = SimpleNamespace(id=USER_ID, pk=USER_ID, is_authenticated=True)
 
 
-def set_up(*applications: str, **more: Any) -> None:
+MEMORY: dict[str, Any] = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+
+
+def set_up(*applications: str, layer: dict[str, Any] = MEMORY, **more: Any) -> None:
     """Configure Django. The consumers of an application are imported after this."""
-    layers = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    settings.configure(INSTALLED_APPS=list(applications), CHANNEL_LAYERS=layers, USE_TZ=True, **more)
+    settings.configure(INSTALLED_APPS=list(applications), CHANNEL_LAYERS={"default": layer}, USE_TZ=True, **more)
     django.setup()
+
+
+def redis_layer(name: str) -> dict[str, Any]:
+    """A layer of channels_redis, with room for a burst: by default it drops what is over a hundred messages.
+
+    redis-py 8 gives up after five seconds of silence, which is how long the core layer has Redis wait.
+    """
+    host = {"address": url(), "socket_timeout": 60}
+    return {"BACKEND": f"channels_redis.{name}", "CONFIG": {"hosts": [host], "capacity": 100_000}}
 
 
 def logged_in(inner: Application) -> Application:

@@ -1,4 +1,4 @@
-"""Serves one application: `python -m benchmarks.servers.serve APP KIND` prints its port, pid and versions as JSON."""
+"""Serves one application: `python -m benchmarks.servers.serve APP KIND CORE` prints port, pid and versions as JSON."""
 
 import importlib
 import json
@@ -63,8 +63,8 @@ KINDS = {"uvicorn": uvicorn, "daphne": daphne, "websockets": websockets, "gunico
 
 
 def main() -> None:
-    name, kind = sys.argv[1:]
-    machine.pin(0)
+    name, kind, core = sys.argv[1:]
+    machine.pin(int(core))
     listener = socket.create_server(("127.0.0.1", 0), backlog=2_048)  # connections wait here until the server is up
     ready = {"port": listener.getsockname()[1], "versions": machine.versions()}
 
