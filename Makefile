@@ -1,11 +1,13 @@
 # `make` or `make help` says what there is. All that is needed is a Python of 3.11 or newer with pip: uv, the
-# environments and, where it can be, Chromium and nginx are brought by the targets themselves.
+# environments and, where it can be, Chromium, nginx, Redis, NATS and PostgreSQL are brought by the targets themselves.
 
 PYTHON ?= python3
 RESOLUTION ?= highest
 BROWSER ?= yes
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+# What to try instead of a fresh build: WHEEL_ARGS='--dist dist', and of it, WHEEL_ARGS='--extra flask'.
+WHEEL_ARGS ?=
 # Processes for the tests, which mostly wait: for servers to start, for limits to be reached.
 WORKERS ?= 3
 
@@ -24,6 +26,9 @@ MARKS := -m "not soak"
 CHROMIUM_PATH := scripts/ensure-chromium.sh
 NGINX_PATH := scripts/ensure-nginx.sh
 endif
+REDIS_PATH := scripts/ensure-redis.sh
+NATS_PATH := scripts/ensure-nats.sh
+POSTGRES_PATH := scripts/ensure-postgres.sh
 
 # What old releases of a framework use may be deprecated in their own dependencies: that is not ours to mend.
 ifneq ($(RESOLUTION),highest)
@@ -32,8 +37,8 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-core test-core-only test-adapters test-adapter test-javascript test-interpreters test-wheel \
-	lint format bench soak build clean chromium nginx conformance
+.PHONY: help demo demo-cluster example examples test test-core test-core-only test-adapters test-adapter test-javascript test-interpreters test-wheel \
+	lint format bench soak build docs docs-serve clean chromium nginx redis nats postgres node-modules conformance
 
 help: ## this list
 	@echo "make TARGET, with one of:"
@@ -47,7 +52,28 @@ demo: ## the chat, on FastAPI and uvicorn (PORT=8000)
 	@scripts/sync.sh .venvs/demo --no-default-groups --group demo --extra fastapi
 	@.venvs/demo/bin/python -m examples.chat
 
-test: lint test-core test-adapters test-javascript test-interpreters test-wheel ## everything: lint, all tests on every Python here, the wheel
+demo-cluster: ## the same chat on FastAPI and on Flask, with a Redis between them (PORT=8000, and the next one)
+	@scripts/sync.sh .venvs/demo-cluster --no-default-groups --group demo-cluster --extra fastapi --extra flask --extra redis
+	@REDIS_SERVER=$$($(REDIS_PATH)) .venvs/demo-cluster/bin/python -m examples.cluster
+
+# What an example needs beside its frameworks; those that are not named here need nothing.
+EXAMPLE_REDIS := $(if $(filter cluster notifications,$(NAME)),$(REDIS_PATH),true)
+EXAMPLE_POSTGRES := $(if $(filter todo,$(NAME)),$(if $(DATABASE_URL),true,$(POSTGRES_PATH)),true)
+
+example: ## one of the examples: NAME=dashboard, notes, notifications or todo (PORT=8000)
+	@[ -n "$(NAME)" ] && [ -f "examples/$(NAME)/__main__.py" ] || { echo "NAME=… is missing or not one of:" \
+		$(patsubst examples/%/__main__.py,%,$(wildcard examples/*/__main__.py)); exit 1; }
+	@scripts/sync.sh .venvs/examples --no-default-groups --group examples --extra channels --extra fastapi --extra flask --extra redis
+	@exec env REDIS_SERVER=$$($(EXAMPLE_REDIS)) POSTGRES_BIN=$$($(EXAMPLE_POSTGRES)) .venvs/examples/bin/python -m examples.$(NAME)
+
+examples: .venv chromium redis postgres ## the tests of the examples, and how to start each
+	$(SECTION) "the examples"
+	@CHROMIUM=$$($(CHROMIUM_PATH)) REDIS_SERVER=$$($(REDIS_PATH)) POSTGRES_BIN=$$($(POSTGRES_PATH)) \
+		$(BIN)/python -m pytest tests/examples -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
+	@for name in $(patsubst examples/%/__main__.py,%,$(wildcard examples/*/__main__.py)); do \
+		printf 'make example NAME=%-16s %s\n' "$$name" "$$(sed -n 's/: `make .*//; 3p' "examples/$$name/README.md")"; done
+
+test: lint test-core test-adapters test-javascript docs test-interpreters test-wheel ## everything: lint, all tests on every Python here, the documentation, the wheel
 	$(SECTION) "all passed, on: $$($(PYTHON) scripts/interpreters.py --summary)"
 ifeq ($(BROWSER),no)
 	@echo "   without the browser tests (BROWSER=no)"
@@ -59,9 +85,10 @@ test-core: .venv ## the core on the primary Python; branch coverage must be 100 
 	@$(BIN)/python -m pytest tests/core -n $(WORKERS) --cov --cov-report= --cov-fail-under=0 $(MARKS) $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest -q tests/core/test_threaded*.py --cov --cov-append --cov-report=term $(PYTEST_ARGS)
 
-test-adapters: .venv chromium nginx ## adapters on real servers, clients in a real browser, on the primary Python
+test-adapters: .venv chromium nginx redis nats postgres node-modules ## adapters on real servers, clients in a real browser, on the primary Python
 	$(SECTION) "adapters and clients"
-	@CHROMIUM=$$($(CHROMIUM_PATH)) NGINX=$$($(NGINX_PATH)) $(BIN)/python -m pytest tests --ignore=tests/core -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
+	@CHROMIUM=$$($(CHROMIUM_PATH)) NGINX=$$($(NGINX_PATH)) REDIS_SERVER=$$($(REDIS_PATH)) NATS_SERVER=$$($(NATS_PATH)) \
+		POSTGRES_BIN=$$($(POSTGRES_PATH)) $(BIN)/python -m pytest tests --ignore=tests/core -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
 
 test-core-only: ## the core in an environment without any framework
 	$(SECTION) "the core, alone"
@@ -74,8 +101,10 @@ test-adapter: ## one adapter with its own extra alone: ADAPTER=fastapi RESOLUTIO
 		$(patsubst src/adapters/wsproto_%,%,$(wildcard src/adapters/wsproto_*)); exit 1; }
 	@scripts/sync.sh .venvs/adapter-$(ADAPTER) --no-default-groups --group test --extra $(ADAPTER) \
 		--resolution $(RESOLUTION)
-	@.venvs/adapter-$(ADAPTER)/bin/python -m pytest tests/adapters --adapter $(ADAPTER) \
-		-m "not soak and not browser" $(OLD_RELEASES) $(PYTEST_ARGS)
+	@REDIS_SERVER=$$($(if $(filter redis channels,$(ADAPTER)),$(REDIS_PATH),true)) \
+		NATS_SERVER=$$($(if $(filter nats,$(ADAPTER)),$(NATS_PATH),true)) \
+		.venvs/adapter-$(ADAPTER)/bin/python -m pytest tests/adapters --adapter $(ADAPTER) \
+		-n $(WORKERS) -m "not soak and not browser" $(OLD_RELEASES) $(PYTEST_ARGS)
 
 conformance: .venv ## the conformance suite on every host, as a table (RUNS=3, ADAPTER=…)
 	@$(BIN)/python -m tests.adapters.conformance_table --runs $(or $(RUNS),1) $(if $(ADAPTER),--adapter $(ADAPTER))
@@ -88,17 +117,20 @@ test-interpreters: ## the suite on every other supported Python here; the browse
 	$(SECTION) "other interpreters"
 	@scripts/test-interpreters.sh tests/core tests/adapters --adapter fastapi -n $(WORKERS) -m "not soak and not browser" $(PYTEST_ARGS)
 
-test-wheel: ## build wheel and sdist, install them away from the checkout, try them there
+test-wheel: ## build wheel and sdist, install them away from the checkout, alone and with each extra, try them there
 	$(SECTION) "the wheel"
-	@UV=$$(scripts/ensure-uv.sh) $$($(PYTHON) scripts/interpreters.py --primary) scripts/test_wheel.py
+	@UV=$$(scripts/ensure-uv.sh) REDIS_SERVER=$$($(REDIS_PATH)) NATS_SERVER=$$($(NATS_PATH)) \
+		$$($(PYTHON) scripts/interpreters.py --primary) scripts/test_wheel.py $(WHEEL_ARGS)
 
-lint: .venv ## ruff, mypy, pyright, import-linter
+lint: .venv ## ruff, mypy, pyright, import-linter, and two looks at the workflows
 	$(SECTION) "lint"
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --quiet --no-progress --offline .github/workflows
 
 format: .venv ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix
@@ -108,15 +140,24 @@ bench: ## what an action costs, in process and over uvicorn, beside others (BENC
 	@PATH="$$(dirname "$$(scripts/ensure-uv.sh)"):$$PATH" \
 		$$($(PYTHON) scripts/interpreters.py --primary) -m benchmarks $(BENCH_ARGS)
 
-soak: .venv ## property tests with far more examples, and whatever else takes minutes
+soak: .venv redis nats ## property tests with far more examples, and whatever else takes minutes
 	$(SECTION) "soak"
-	@$(BIN)/python -m pytest tests -m "soak or hypothesis" --hypothesis-profile=soak --timeout=3600 $(PYTEST_ARGS)
+	@REDIS_SERVER=$$($(REDIS_PATH)) NATS_SERVER=$$($(NATS_PATH)) $(BIN)/python -m pytest tests -m "soak or hypothesis" --hypothesis-profile=soak --timeout=3600 $(PYTEST_ARGS)
 
-build: ## sdist and wheel into dist/
-	@$$(scripts/ensure-uv.sh) build
+build: ## sdist and wheel into dist/, the same bytes from the same commit (RELEASE=v1.2.3 checks first that all is ready)
+	@UV=$$(scripts/ensure-uv.sh) $$($(PYTHON) scripts/interpreters.py --primary) scripts/build.py \
+		$(if $(RELEASE),--release $(RELEASE))
+
+docs: ## the documentation as a site, in both languages, into site/; a warning or a broken link fails it
+	$(SECTION) "the documentation"
+	@scripts/sync.sh .venvs/docs --no-default-groups --group docs --all-extras
+	@.venvs/docs/bin/python -m scripts.build_site
+
+docs-serve: docs ## the same, and serve it on http://127.0.0.1:8001
+	@.venvs/docs/bin/python -m http.server --bind 127.0.0.1 --directory site 8001
 
 clean: ## remove environments, caches and what was built
-	rm -rf .uv .venv .venvs uv.lock dist .coverage .coverage.* .hypothesis \
+	rm -rf .uv .venv .venvs uv.lock tests/node/node_modules dist site .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -124,9 +165,24 @@ clean: ## remove environments, caches and what was built
 chromium:
 	@$(CHROMIUM_PATH) >/dev/null
 
+# What comes from npm, by its lock file.
+node-modules: .venv
+	@scripts/ensure-node-modules.sh >/dev/null
+
 # And is there a proxy?
 nginx:
 	@$(NGINX_PATH) >/dev/null
+
+# And the engines that hubs talk through?
+redis:
+	@$(REDIS_PATH) >/dev/null
+
+nats:
+	@$(NATS_PATH) >/dev/null
+
+# And the database of the to-do lists?
+postgres:
+	@$(POSTGRES_PATH) >/dev/null
 
 # The development environment: every extra and every tool. Always looked at: uv is quick when nothing has changed.
 .PHONY: .venv
