@@ -88,7 +88,7 @@ test-core: .venv ## the core on the primary Python; branch coverage must be 100 
 test-adapters: .venv chromium nginx redis nats postgres node-modules ## adapters on real servers, clients in a real browser, on the primary Python
 	$(SECTION) "adapters and clients"
 	@CHROMIUM=$$($(CHROMIUM_PATH)) NGINX=$$($(NGINX_PATH)) REDIS_SERVER=$$($(REDIS_PATH)) NATS_SERVER=$$($(NATS_PATH)) \
-		POSTGRES_BIN=$$($(POSTGRES_PATH)) $(BIN)/python -m pytest tests --ignore=tests/core -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
+		POSTGRES_BIN=$$($(POSTGRES_PATH)) scripts/second-look.sh $(BIN)/python tests --ignore=tests/core -n $(WORKERS) $(MARKS) $(PYTEST_ARGS)
 
 test-core-only: ## the core in an environment without any framework
 	$(SECTION) "the core, alone"

@@ -8,5 +8,5 @@ found=$("${PYTHON:-python3}" scripts/interpreters.py)
 printf '%s\n' "$found" | tail -n +2 | while read -r minor version path; do
     printf '\n-- Python %s\n' "$version"
     SYNC_PYTHON=$path scripts/sync.sh ".venvs/$minor" --no-default-groups --group test --all-extras
-    ".venvs/$minor/bin/python" -m pytest -q "$@" </dev/null
+    scripts/second-look.sh ".venvs/$minor/bin/python" -q "$@" </dev/null
 done
