@@ -1,5 +1,6 @@
 """Setting wsproto_flask up: what is wrong is told in one sentence, with the way out; what is left out has defaults."""
 
+import json
 import ssl
 import subprocess
 import sys
@@ -322,3 +323,36 @@ async def test_it_warns_once_when_nobody_would_find_who_vanished(serve_text: Ser
         async with server.connect() as client:
             assert await client.is_served()
     assert server.log.count("Limits(idle_timeout=…)") == 1
+
+
+SLOW_TO_DECIDE = f"""
+import threading, time
+from wsproto_flask import lending
+
+lending._PATIENCE = 0.05
+asked = threading.Event()
+
+class Late(threading.Thread):
+    def run(self):
+        # What is tested begins when the decision has been asked for, however busy the machine is.
+        asked.wait()
+        super().run()
+
+def authenticate(info):
+    asked.set()
+    time.sleep(0.5)
+    raise Problem("Not today.", status=403)
+
+{BARE}
+from wsproto_core import Problem
+from wsproto_flask import configure_websocket
+configure_websocket(app, authenticate=authenticate)
+app.config["SOCK_SERVER_OPTIONS"] = {{"thread_class": Late, "ping_interval": 0.05}}
+"""
+
+
+async def test_a_decision_that_takes_long_is_waited_for(serve_text: ServeText) -> None:
+    server = serve_text(SLOW_TO_DECIDE, *GUNICORN)
+    refused = await server.refusal("/ws/")
+    assert refused.status_code == 403
+    assert json.loads(refused.body or b"")["detail"] == "Not today."

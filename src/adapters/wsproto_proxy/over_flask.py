@@ -181,8 +181,7 @@ def serve(proxy: WebSocketProxy, websocket: Server, headers: Mapping[str, str]) 
     try:
         upstream, subprotocol = loop_thread.run(proxy.open(info, _offered(websocket, held), headers, _in_thread()))
     except Problem as problem:
-        lent.refuse()
-        if held:
+        if lent.refuse():
             answer = problem_answer(problem, proxy.settings.problem_type_base_url, info)
             raise HTTPException(response=answer) from problem
         _tell(transport, problem)
