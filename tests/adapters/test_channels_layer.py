@@ -19,6 +19,7 @@ if not settings.configured:
 from tests.adapters.talking import PATIENCE
 from wsproto_channels import ChannelLayerBackplane, event_message, group_name
 from wsproto_channels.groups import group_of, publication_message, read_message
+from wsproto_channels.layer_messages import layer_messages
 from wsproto_core import Event, Registry, connection, everyone, room, topic, user
 from wsproto_core.errors import ConfigurationError
 from wsproto_core.publications import read_publication
@@ -302,3 +303,61 @@ async def test_a_layer_that_is_not_there_is_told() -> None:
     backplane = ChannelLayerBackplane("nowhere")
     with pytest.raises(ConfigurationError, match="no channel layer 'nowhere' in CHANNEL_LAYERS"):
         await backplane.start(Listener())
+
+
+class Consumer:
+    """A consumer that takes messages of a channel of its own."""
+
+    groups = ("chat", "news")
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+
+    async def dispatch(self, message: Any) -> None:
+        self.taken.append(message)
+
+
+async def test_a_connection_goes_on_reading_its_channel_after_the_layer_has_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    layer, consumer = Layer(), Consumer()
+    async with layer_messages(consumer, layer) as channel:
+        both = {("chat", channel), ("news", channel)}
+        assert layer.members == both
+        layer.members.clear()
+        for message in (ConnectionError("gone"), ConnectionError("still gone"), {"type": "a"}):
+            layer.messages.put_nowait(message)
+        await until(lambda: consumer.taken == [{"type": "a"}])
+        assert layer.members == both
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        layer.messages.put_nowait(ConnectionError("gone again"))
+        layer.messages.put_nowait({"type": "b"})
+        await until(lambda: consumer.taken == [{"type": "a"}, {"type": "b"}])
+        assert "gone again" in caplog.text
+    assert layer.members == set()
+
+
+async def test_the_groups_of_a_connection_are_joined_when_the_layer_works_again() -> None:
+    layer, consumer = Layer(), Consumer()
+    async with layer_messages(consumer, layer) as channel:
+        layer.members.clear()
+        layer.error = ConnectionError("no engine")
+        before = layer.asked["add"]
+        layer.messages.put_nowait(ConnectionError("gone"))
+        await until(lambda: layer.asked["add"] >= before + 2)
+        layer.error = None
+        await until(lambda: layer.members == {("chat", channel), ("news", channel)})
+        layer.error = ConnectionError("no engine")
+
+
+async def test_a_read_that_a_layer_gives_up_because_nothing_came_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("wsproto_channels.layer_messages.PATIENT", -1)
+    layer, consumer = Layer(), Consumer()
+    async with layer_messages(consumer, layer):
+        for message in (TimeoutError(), {"type": "a"}):
+            layer.messages.put_nowait(message)
+        await until(lambda: consumer.taken == [{"type": "a"}])
+    assert caplog.records == []
+    assert layer.asked["add"] == 2

@@ -1,5 +1,7 @@
 """Setting wsproto_flask up: what is wrong is told in one sentence, with the way out; what is left out has defaults."""
 
+import asyncio
+import json
 import ssl
 import subprocess
 import sys
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from websockets.asyncio.client import connect
+from websockets.frames import Frame, Opcode
 
 import wsproto_flask
 from tests.adapters.hosts import GUNICORN
 from tests.adapters.serving import Server
-from tests.adapters.talking import Client
+from tests.adapters.talking import PATIENCE, Client
 from wsproto_core import ConfigurationError, HostError, Hub
 from wsproto_flask import configure_websocket, handle_websocket, hub_of
 from wsproto_flask.configuration import check_server
@@ -322,3 +325,68 @@ async def test_it_warns_once_when_nobody_would_find_who_vanished(serve_text: Ser
         async with server.connect() as client:
             assert await client.is_served()
     assert server.log.count("Limits(idle_timeout=…)") == 1
+
+
+SLOW_TO_DECIDE = f"""
+import threading, time
+from wsproto_flask import lending
+
+lending._PATIENCE = 0.05
+asked = threading.Event()
+
+class Late(threading.Thread):
+    def run(self):
+        # What is tested begins when the decision has been asked for, however busy the machine is.
+        asked.wait()
+        super().run()
+
+def authenticate(info):
+    asked.set()
+    time.sleep(0.5)
+    raise Problem("Not today.", status=403)
+
+{BARE}
+from wsproto_core import Problem
+from wsproto_flask import configure_websocket
+configure_websocket(app, authenticate=authenticate)
+app.config["SOCK_SERVER_OPTIONS"] = {{"thread_class": Late, "ping_interval": 0.05}}
+"""
+
+
+async def test_a_decision_that_takes_long_is_waited_for(serve_text: ServeText) -> None:
+    server = serve_text(SLOW_TO_DECIDE, *GUNICORN)
+    refused = await server.refusal("/ws/")
+    assert refused.status_code == 403
+    assert json.loads(refused.body or b"")["detail"] == "Not today."
+
+
+OFTEN_PINGED = f"""{BARE}
+import wsproto_flask.endpoint
+wsproto_flask.endpoint._PING_INTERVAL = 1.0
+"""
+
+
+async def read_frame(reader: asyncio.StreamReader) -> bytes:
+    """Return one short frame."""
+    head = await reader.readexactly(2)
+    return head + await reader.readexactly(head[1])
+
+
+@pytest.mark.parametrize("answers", [0, 3])
+async def test_a_client_that_only_answers_pings_stays_until_it_vanishes(serve_text: ServeText, answers: int) -> None:
+    server = serve_text(OFTEN_PINGED, *GUNICORN)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(
+        b"GET /ws/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert b"101" in await reader.readuntil(b"\r\n\r\n")
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(answers):
+            assert await read_frame(reader) == b"\x89\x00"
+            writer.write(Frame(Opcode.PONG, b"").serialize(mask=True))
+        assert await read_frame(reader) == b"\x89\x00"
+        while (frame := await read_frame(reader)) == b"\x89\x00":
+            pass
+        assert b"No answer to a ping" in frame
+    writer.close()

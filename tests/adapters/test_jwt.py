@@ -78,6 +78,10 @@ async def test_the_claims_of_user_and_scopes_have_the_names_that_they_are_given(
     assert without.scopes == frozenset()
 
 
+async def test_a_user_may_be_an_integer() -> None:
+    assert await ask(authenticator(), token(sub=42, exp=NOW + 60)) == Identity(42, expires_at=NOW + 60)
+
+
 async def test_the_clocks_may_be_apart_by_the_leeway_at_both_ends() -> None:
     end = int(time.time()) - 5
     assert await ask(authenticator(leeway=60), token(exp=end)) == Identity("ada", expires_at=end + 60)
@@ -105,6 +109,9 @@ BAD: dict[str, Callable[[], str]] = {
     "no user": lambda: jwt.encode({"exp": NOW + 60}, SECRET),
     "a user of null": lambda: token(sub=None),
     "an empty user": lambda: token(sub=""),
+    "a user that is a list": lambda: token(sub=["ada"]),
+    "a user that is a fraction": lambda: token(sub=1.5),
+    "a user that is a truth": lambda: token(sub=True),
     "an end that is text": lambda: token(exp="tomorrow"),
     "an end that is a list": lambda: token(exp=[NOW + 60]),
     "scopes of numbers": lambda: token(scope=[1]),

@@ -384,6 +384,19 @@ async def test_the_problem_of_a_refusing_service_is_passed_on(start: Callable[..
         assert "x" not in problem
 
 
+@pytest.mark.parametrize("body", ["no JSON", "[" * 100_000, "[]"], ids=["no JSON", "nested", "no object"])
+async def test_a_problem_that_is_none_is_a_refusal_all_the_same(start: Callable[..., Server], body: str) -> None:
+    def refuse(connection: ServerConnection, request: Request) -> Response:
+        response = connection.respond(403, body)
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/problem+json"
+        return response
+
+    async with service(process_request=refuse) as behind:
+        problem = await problem_of(start(behind.url))
+        assert (problem["status"], problem["code"]) == (403, "forbidden")
+
+
 async def test_a_service_that_speaks_no_websocket_is_a_bad_gateway(start: Callable[..., Server]) -> None:
     async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

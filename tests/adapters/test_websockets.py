@@ -287,6 +287,7 @@ async def test_options_go_on_to_the_library(caplog: pytest.LogCaptureFixture) ->
         ({"max_connections": 10}, "Limits"),
         ({"path": "ws/"}, "slash"),
         ({"hub": Hub(), "limits": Limits()}, "remove limits"),
+        ({"hub": Hub(), "origins": ["https://app.example"]}, "remove origins"),
         ({"hub": Registry(), "port": 1}, "must be a Hub"),
         ({"host": lambda websocket: None}, "declare actions"),
     ],

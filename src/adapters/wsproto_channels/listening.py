@@ -18,20 +18,20 @@ from wsproto_core.filters import FilterTrie
 from wsproto_core.tasks import cancel_and_wait
 from wsproto_core.topics import has_wildcards
 
-__all__ = ["Listening"]
+__all__ = ["LONGEST_PAUSE", "PATIENT", "SHORTEST_PAUSE", "Listening", "is_timeout"]
 
 log = logging.getLogger("wsproto_core.backplane")
 
 # Its capacity can be set apart from that of others: CONFIG = {"channel_capacity": {"wsproto*": 10_000}}.
 _CHANNEL_PREFIX: Final = "wsproto"
 _ECHO: Final = "wsproto.echo"
-_SHORTEST_PAUSE: Final = 0.1  # seconds
-_LONGEST_PAUSE: Final = 1.0
+SHORTEST_PAUSE: Final = 0.1  # seconds
+LONGEST_PAUSE: Final = 1.0
 _LAST: Final = 2.0  # seconds to leave all groups
 _BURST: Final = 32  # messages that are taken before others have their turn
 _GROUP_EXPIRY: Final = 86_400  # seconds; what the layers of Channels' own authors have by default
 _STEPS: Final = 16  # of the layer, that are under way at once
-_PATIENT: Final = 1.0  # seconds after which a time-out of a layer says that there was nothing to receive
+PATIENT: Final = 1.0  # seconds after which a time-out of a layer says that there was nothing to receive
 _QUIET: Final = 0.1  # seconds without an answer after which no other process is expected to give one
 _ANSWERS: Final = 0.5  # seconds for all of them
 
@@ -90,7 +90,7 @@ class Listening:
         while pending and self.loop.time() < last:
             for task in pending:
                 task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=_SHORTEST_PAUSE)
+            _, pending = await asyncio.wait(pending, timeout=SHORTEST_PAUSE)
 
     async def forget(self) -> None:
         """Leave all groups, so that the layer does not fill a channel that nobody reads."""
@@ -171,20 +171,20 @@ class Listening:
             joined |= missing
 
     async def _read(self) -> None:
-        pause, taken = _SHORTEST_PAUSE, 0
+        pause, taken = SHORTEST_PAUSE, 0
         await self._has_channel.wait()
         while not self._ended:
             begun = self.loop.time()
             try:
                 message = await self._layer.receive(self._channel)
             except Exception as error:
-                if _is_timeout(error) and self.loop.time() - begun > _PATIENT:
+                if is_timeout(error) and self.loop.time() - begun > PATIENT:
                     continue
                 self.failed(error)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, LONGEST_PAUSE)
                 continue
-            pause = _SHORTEST_PAUSE
+            pause = SHORTEST_PAUSE
             await self._take(message)
             taken += 1
             if taken % _BURST == 0:
@@ -281,7 +281,7 @@ class Listening:
 
     async def _keep_groups(self) -> None:
         """Join all groups again after the layer has failed, and from time to time."""
-        pause = _SHORTEST_PAUSE
+        pause = SHORTEST_PAUSE
         while True:
             try:
                 async with asyncio.timeout(self._refresh):
@@ -300,9 +300,9 @@ class Listening:
             except Exception as error:
                 self.failed(error)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, LONGEST_PAUSE)
                 continue
-            pause = _SHORTEST_PAUSE
+            pause = SHORTEST_PAUSE
             if self._unsure.is_set():
                 self._unsure.clear()
                 log.warning("the channel layer works again")
@@ -328,7 +328,7 @@ def _chunks(groups: list[str]) -> list[list[str]]:
     return [groups[begin : begin + _STEPS] for begin in range(0, len(groups), _STEPS)]
 
 
-def _is_timeout(error: Exception) -> bool:
+def is_timeout(error: Exception) -> bool:
     """Say whether it is a time-out, of whatever library: redis-py's is no `TimeoutError`.
 
     From 8.0 on, it gives up a read after 5 seconds, which is as long as channels_redis asks the server to wait. Nothing

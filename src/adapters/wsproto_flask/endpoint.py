@@ -115,7 +115,7 @@ def _admit(hub: Hub, lent: LentSocket, info: ConnectionInfo, **asked: Any) -> Ad
     """Decide about a connection; a refusal is returned only if the handshake has been answered already."""
     try:
         admission = loop_thread.run(hub.admit(info, **asked))
-        if isinstance(admission, Denial) and lent.is_held:
+        if isinstance(admission, Denial) and lent.refuse():
             raise HTTPException(response=problem_answer(admission.problem, hub.settings.problem_type_base_url, info))
     except BaseException:
         lent.refuse()

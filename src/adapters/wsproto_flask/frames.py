@@ -100,6 +100,8 @@ class FrameTransport:
             early = self._early(wait=wait)
             if early is None:
                 return ()
+            # Something came, if only an answer to a ping, or nothing will, which the next read finds.
+            self.alive = True
             if not early:
                 # Others read no more; of their last portion the parser has not been asked yet.
                 self._early = None

@@ -20,7 +20,7 @@ __all__ = ["LentSocket", "WakingEvent", "early_messages", "lend", "lent_in", "le
 
 _SOCKETS: Final = ("gunicorn.socket", "werkzeug.socket")  # where servers put them
 _LENT: Final = "wsproto_flask.lent"
-# A route that neither speaks with the connection nor passes it on, for so many seconds, has it open all the same.
+# A route that neither speaks with the connection nor claims it, for so many seconds, has it open all the same.
 _PATIENCE: Final = 5.0
 
 
@@ -48,6 +48,7 @@ class LentSocket:
         self._answer = b""
         self._lock = threading.Lock()
         self._decided = threading.Event()
+        self._claimed = False
         self.has_left = False
         self._on_left: list[Callable[[], object]] = []
         if not held:
@@ -58,17 +59,23 @@ class LentSocket:
         """Whether the handshake is not answered yet."""
         return self._state is _State.HELD
 
+    def claim(self) -> None:
+        """Announce a decision, however long it takes: from now on only `take` and `refuse` answer the handshake."""
+        with self._lock:
+            self._claimed = True
+
     def open(self) -> None:
-        """Answer the handshake, if that is not done, and let simple-websocket go on."""
+        """Answer the handshake, if that is not done, and let simple-websocket go on; wait for who has claimed it."""
         self._decide(_State.OPEN, only_if_held=True)
+        self._decided.wait()
 
     def take(self) -> None:
         """Answer the handshake, if that is not done, and have simple-websocket stop reading; see `early_messages`."""
         self._decide(_State.TAKEN)
 
-    def refuse(self) -> None:
-        """Have simple-websocket stop; the handshake is answered by others."""
-        self._decide(_State.REFUSED, only_if_held=True)
+    def refuse(self) -> bool:
+        """Have simple-websocket stop; say whether the handshake is left to others to answer."""
+        return self._decide(_State.REFUSED, only_if_held=True)
 
     def answer_with(self, subprotocol: str | None) -> None:
         """Put another subprotocol into the answer that is kept back, in place of the one that was chosen."""
@@ -118,15 +125,20 @@ class LentSocket:
         """The descriptor of the real socket, to be waited for."""
         return self.sock.fileno()
 
-    def _decide(self, state: _State, *, only_if_held: bool = False) -> None:
+    def _decide(self, state: _State, *, only_if_held: bool = False) -> bool:
         with self._lock:
             was = self._state
             if only_if_held and was is not _State.HELD:
-                return
+                return False
+            if state is _State.OPEN and self._claimed:
+                return False
             self._state = state
-            if was is _State.HELD and state is not _State.REFUSED:
-                self.sock.sendall(self._answer)
-        self._decided.set()
+            try:
+                if was is _State.HELD and state is not _State.REFUSED:
+                    self.sock.sendall(self._answer)
+            finally:
+                self._decided.set()
+        return True
 
 
 class WakingEvent(threading.Event):
@@ -157,12 +169,16 @@ def lent_in(environ: Mapping[str, Any]) -> LentSocket | None:
 
 
 def lent_of(websocket: Any) -> LentSocket:
-    """Return the socket that simple-websocket was lent; if it has the real one, it is lent one from now on."""
+    """Return the socket that simple-websocket was lent, for the caller to decide about.
+
+    If simple-websocket has the real one, it is lent one from now on.
+    """
     lent = websocket.sock
     if not isinstance(lent, LentSocket):
         lent = websocket.sock = LentSocket(lent, held=False)
         # The thread waits in the real one. What it gets is given to the parser, and then it finds that it is over.
         websocket._handle_events = lambda: False
+    lent.claim()
     lent.call_when_left(websocket.event.set)
     return lent
 

@@ -111,7 +111,8 @@ class JwtAuthenticator:
                 audience=self._audience,
                 issuer=self._issuer,
                 leeway=self._leeway,
-                options={"require": self._required},
+                # The library refuses a `sub` that is an integer; `_identity` looks at the user itself.
+                options={"require": self._required, "verify_sub": False},
             )
             return self._identity(claims)
         except _BROKEN:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -28,11 +29,14 @@ from wsproto_flask.frames import FrameTransport
 from wsproto_flask.handshake import info_of, problem_answer
 from wsproto_flask.lending import LentSocket, lent_of
 from wsproto_flask.signals import DrainWays, drain_at_exit
+from wsproto_proxy.stints import Stint
 
 if TYPE_CHECKING:
     from wsproto_proxy.proxy import TargetFunction, WebSocketProxy
 
 __all__ = ["FlaskClient", "init_app", "serve"]
+
+log = logging.getLogger("wsproto_core.proxy")
 
 _PING_INTERVAL: Final = 25.0  # seconds, unless flask-sock was told otherwise
 _CLOSE_HANDSHAKE: Final = 5.0  # seconds that the client has to answer our close frame
@@ -66,6 +70,7 @@ class FlaskClient:
 
     async def receive(self) -> str | bytes | None:
         """Return the next message; None once the connection has ended."""
+        stint = Stint()
         while not self._ready and not self._gave_up:
             messages = self._transport.receive(wait=False)
             if messages is None:
@@ -74,7 +79,8 @@ class FlaskClient:
             self._ready.extend(messages)
             if self._transport.due and not self._turn.locked():
                 # And then it may have ended.
-                await self._write(None)
+                await self._answer_ping()
+                await stint.step()
             elif not messages:
                 await self._wait_readable()
         if self._ready:
@@ -99,6 +105,13 @@ class FlaskClient:
             await self._write_rest(self._transport.write(frame))
             while self._transport.due:
                 await self._write_rest(self._transport.write(None))
+
+    async def _answer_ping(self) -> None:
+        try:
+            await self._write(None)
+        except OSError as error:
+            # Its end is what is read next.
+            log.debug("a client was gone before its ping was answered", exc_info=error)
 
     async def _write_rest(self, done: bool) -> None:
         while not done:
@@ -141,6 +154,8 @@ class FlaskClient:
 
     def _give_up(self) -> None:
         self._gave_up = True
+        # Whoever waits to write to a client that does not read is let go.
+        self._transport.drop()
         self._news.set()
 
     def _beat(self) -> None:
@@ -181,8 +196,7 @@ def serve(proxy: WebSocketProxy, websocket: Server, headers: Mapping[str, str]) 
     try:
         upstream, subprotocol = loop_thread.run(proxy.open(info, _offered(websocket, held), headers, _in_thread()))
     except Problem as problem:
-        lent.refuse()
-        if held:
+        if lent.refuse():
             answer = problem_answer(problem, proxy.settings.problem_type_base_url, info)
             raise HTTPException(response=answer) from problem
         _tell(transport, problem)

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, TooManyFragments
 from wsproto_core.closing import CloseCode, close_reason, is_sendable_close_code
 from wsproto_core.outbox import frame_size
 from wsproto_proxy.settings import ProxySettings
+from wsproto_proxy.stints import Stint
 from wsproto_proxy.upstream import Upstream, ending_of, hang_up
 
 __all__ = ["Client", "Relay"]
@@ -23,6 +24,7 @@ __all__ = ["Client", "Relay"]
 log = logging.getLogger("wsproto_core.proxy")
 
 _GONE: Final = "The client is gone."
+_CLOSE_FRAME: Final = 5.0  # seconds that the client's side has to take our close frame where nobody reads any more
 
 
 class Client(Protocol):
@@ -79,14 +81,19 @@ class Relay:
         if self._settings.idle_timeout is not None:
             self._idle = self.loop.call_later(self._settings.idle_timeout, self._look_idle)
         try:
+            stint = Stint()
             while (frame := await self._client.receive()) is not None:
                 await self._pass_up(frame)
+                await stint.step()
             self._stopped = self._stopped or self._client.end
             self._begin_to_hang_up(*_for_service(*self._client.end))
             if self._hanging_up is not None:  # pragma: no branch - it was begun, or had been
                 await asyncio.shield(self._hanging_up)
         except BaseException:
             self._upstream.transport.abort()
+            if self._closing is not None:
+                # Reading may have been given up for the sake of the close frame.
+                await asyncio.wait([self._closing], timeout=_CLOSE_FRAME)
             raise
         finally:
             if self._idle is not None:
@@ -149,12 +156,14 @@ class Relay:
     async def _pass_down(self) -> None:
         """Pass on what the service says, and its end."""
         take, give = self._upstream.recv_messages.get, self._client.send
+        stint = Stint()
         try:
             while True:
                 frame = await take()
                 self._heard = self.loop.time()
                 async with asyncio.timeout(self._settings.send_timeout):
                     await give(frame)
+                await stint.step()
         except EOFError:
             self.stop(*ending_of(self._upstream), service_code=CloseCode.NORMAL)
         except TimeoutError:

@@ -138,7 +138,7 @@ def _problem_in(response: Response) -> dict[str, str]:
         return {}
     try:
         document = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     members: dict[str, Any] = document if isinstance(document, dict) else {}
     texts = {name: members.get(name) for name in ("code", "title", "detail")}

@@ -96,6 +96,11 @@ def _server(path: str | None, hub: Hub | None, options: Mapping[str, Any], addre
         raise ConfigurationError(f"hub must be a Hub or None, not {type(hub).__name__}.")
     if hub is not None and settings:
         raise ConfigurationError(f"With hub= the settings are the hub's own; remove {', '.join(sorted(settings))}.")
+    if hub is not None and rest.get("origins") is not None:
+        raise ConfigurationError(
+            "With hub= the hub checks origins, by its allowed_origins; remove origins, and give the hub the pages that "
+            "may connect."
+        )
     if rest.get("origins") is not None:
         settings.setdefault("allowed_origins", ANY_ORIGIN)
     used = hub
