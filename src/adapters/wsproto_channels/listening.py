@@ -58,6 +58,7 @@ class Listening:
         # Some layers take a connection for each step that is under way.
         self._steps = asyncio.Semaphore(_STEPS)
         self._filters: FilterTrie[None] = FilterTrie()
+        self._settling = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._unsure = asyncio.Event()
         self._answered = asyncio.Event()
@@ -82,8 +83,8 @@ class Listening:
         self._ended = True
         for task in self._tasks:
             task.cancel()
-        if self._filters:
-            await self._stop_announcing()
+        self._filters = FilterTrie()
+        await self._settle_filters()
         await self.forget()
         # A layer that waits with a time-out may take a cancellation for it, and go on.
         pending, last = set(self._tasks), self.loop.time() + _LAST
@@ -106,24 +107,21 @@ class Listening:
     async def add(self, topic: str) -> None:
         """Join what brings a topic or a filter."""
         if has_wildcards(topic):
-            first = not self._filters
             self._filters[topic] = None
-            if first:
-                await self._begin_announcing()
+            await self._settle_filters()
         else:
             self._topics.add(topic)
             await self._enter(group_of(topic))
 
     async def discard(self, topic: str) -> None:
         """Leave what brings a topic or a filter."""
-        if not has_wildcards(topic):
+        if has_wildcards(topic):
+            with suppress(KeyError):
+                del self._filters[topic]
+            await self._settle_filters()
+        else:
             self._topics.discard(topic)
             await self._leave(group_of(topic))
-            return
-        with suppress(KeyError):
-            del self._filters[topic]
-            if not self._filters:
-                await self._stop_announcing()
 
     def failed(self, error: Exception) -> None:
         """Note that the layer fails: all groups are joined again, and then the gap is told."""
@@ -242,7 +240,20 @@ class Listening:
             else:
                 await self._layer.send(channel, message)
 
+    async def _settle_filters(self) -> None:
+        """Be in the group of all topics, and say so, as long as there are filters.
+
+        One filter may come while another one leaves: what is done follows from the filters there are by then.
+        """
+        async with self._settling:
+            if self._filters and self._announcing is None:
+                await self._begin_announcing()
+            elif not self._filters and self._announcing is not None:
+                await self._stop_announcing()
+
     async def _begin_announcing(self) -> None:
+        self._announcing = self.loop.create_task(self._announce())
+        self._tasks.append(self._announcing)
         await self._enter(ALL_TOPICS)
         try:
             await self._ask_for_demand()
@@ -256,9 +267,6 @@ class Listening:
             pass
         except Exception as error:
             self.failed(error)
-        if self._filters and self._announcing is None:
-            self._announcing = self.loop.create_task(self._announce())
-            self._tasks.append(self._announcing)
 
     async def _stop_announcing(self) -> None:
         announcing, self._announcing = self._announcing, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -91,6 +92,26 @@ async def _left(engine: Engine) -> None:
         await speaker.publish("sport/tennis", b"last")
         await ear.hears(("sport/tennis", b"last"))
         await listener.unsubscribe(names[-1])
+        await listener.subscribe("room/a")
+        await speaker.publish("sport/tennis", b"too late")
+        await speaker.publish("room/a", b"end")
+        await ear.hears(("room/a", b"end"))
+        assert ("sport/tennis", b"too late") not in ear.heard
+
+
+@case("a filter that comes while the last one leaves is heard", needs=["filters"])
+async def _relieved(engine: Engine) -> None:
+    async with listening(engine, "sport/+") as (listener, ear), listening(engine) as (speaker, _):
+        before, after = "sport/+", "sport/#"
+        for count in range(6):
+            if count % 2:
+                await asyncio.gather(listener.unsubscribe(before), listener.subscribe(after))
+            else:
+                await asyncio.gather(listener.subscribe(after), listener.unsubscribe(before))
+            await speaker.publish("sport/tennis", b"%d" % count)
+            await ear.hears(("sport/tennis", b"%d" % count))
+            before, after = after, before
+        await listener.unsubscribe(before)
         await listener.subscribe("room/a")
         await speaker.publish("sport/tennis", b"too late")
         await speaker.publish("room/a", b"end")
