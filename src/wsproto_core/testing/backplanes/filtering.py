@@ -119,6 +119,27 @@ async def _relieved(engine: Engine) -> None:
         assert ("sport/tennis", b"too late") not in ear.heard
 
 
+@case("who listens to a filter misses nothing while a topic of it comes and goes", needs=["filters"])
+async def _comes_and_goes(engine: Engine) -> None:
+    messages = [b"%d" % number for number in range(1_000)]
+    async with listening(engine, "sport/+") as (listener, ear), listening(engine) as (speaker, _):
+
+        async def speak() -> None:
+            for message in messages:
+                await speaker.publish("sport/tennis", message)
+                await asyncio.sleep(0)
+
+        speaking = asyncio.create_task(speak())
+        while not speaking.done():
+            await listener.subscribe("sport/tennis")
+            await listener.unsubscribe("sport/tennis")
+            await asyncio.sleep(0)  # some engines never wait
+        await speaking
+        await ear.hears(("sport/tennis", messages[-1]))
+        # What comes twice is acted on once.
+        assert list(dict.fromkeys(ear.on("sport/tennis"))) == messages
+
+
 class _Ears:
     def __init__(self, publication: Callable[[Publication], None]) -> None:
         self.publication = publication
