@@ -209,6 +209,20 @@ async def test_it_hears_what_is_published_and_is_in_the_groups_of_its_topics(lis
     assert listener.layer.members == set()
 
 
+async def test_of_a_topic_and_a_filter_the_copy_that_comes_first_counts(listener: Listener) -> None:
+    await listener.backplane.subscribe("sport/+")
+    await listener.backplane.subscribe("sport/tennis")
+    # The first one was said before the group of its own topic was joined, the last one after that of all was left.
+    for message, to_all in ((b"1", True), (b"2", False), (b"2", True), (b"3", True), (b"3", False), (b"4", False)):
+        listener.layer.messages.put_nowait(publication_message("sport/tennis", message, to_all=to_all))
+    # Nobody here listens to that.
+    listener.layer.messages.put_nowait(publication_message("music", b"5", to_all=True))
+    listener.layer.messages.put_nowait(publication_message("user/1", b"6"))
+    expected = [*(("sport/tennis", message) for message in (b"1", b"2", b"3", b"4")), ("user/1", b"6")]
+    await until(lambda: ("user/1", b"6") in listener.heard)
+    assert listener.heard == expected
+
+
 async def test_a_message_that_cannot_be_delivered_is_passed_over(listener: Listener) -> None:
     for message in (b"bad", b"good"):
         listener.layer.messages.put_nowait(publication_message("room/b", message))

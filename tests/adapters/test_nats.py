@@ -216,6 +216,72 @@ async def test_no_poison_ends_the_reading(server: NatsServer) -> None:
     await backplane.stop()
 
 
+class Slow:
+    """A server that sends the copies of a message when the test says so, and knows one client.
+
+    Attributes:
+        port: where it listens.
+        greeting: what it says to a subject that is subscribed, before it confirms that.
+    """
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.greeting: dict[str, bytes] = {}
+        self._numbers: dict[str, bytes] = {}
+        self._writer: asyncio.StreamWriter
+
+    async def __aenter__(self) -> "Slow":
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self._writer.transport.abort()
+        await self._server.wait_closed()
+
+    def say(self, by: str, subject: str, payload: bytes) -> None:
+        """Send the copy that belongs to a subject that is subscribed, or was."""
+        self._writer.write(b"MSG %b %b %d\r\n%b\r\n" % (subject.encode(), self._numbers[by], len(payload), payload))
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        writer.write(b'INFO {"server_id":"slow","version":"2.10.0","max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            match line.split():
+                case [b"PING"]:
+                    writer.write(b"PONG\r\n")
+                case [b"SUB", subject, number]:
+                    name = subject.decode()
+                    self._numbers[name] = number
+                    if name in self.greeting:
+                        self.say(name, name, self.greeting[name])
+                case _:
+                    pass
+
+
+async def test_no_copy_is_lost_while_a_topic_of_a_filter_comes_and_goes() -> None:
+    exact, wildcard, room_a = "wsproto.topic.sport.tennis", "wsproto.topic.sport.*", "wsproto.room.a"
+    async with Slow() as server:
+        backplane, ear = NatsBackplane(f"nats://127.0.0.1:{server.port}"), Ear()
+        await backplane.start(ear)
+        await backplane.subscribe("room/a")
+        await backplane.subscribe("sport/+")
+        server.greeting[exact] = b"1"
+        await backplane.subscribe("sport/tennis")
+        server.say(wildcard, exact, b"1")
+        server.say(wildcard, exact, b"2")
+        server.say(room_a, room_a, b"it is going to leave")
+        await ear.hears(("room/a", b"it is going to leave"))
+        await backplane.unsubscribe("sport/tennis")
+        server.say(exact, exact, b"2")
+        server.say(wildcard, exact, b"3")
+        server.say(room_a, room_a, b"it has left")
+        await ear.hears(("room/a", b"it has left"))
+        assert ear.on("sport/tennis") == [b"1", b"2", b"3"]
+        await backplane.stop()
+
+
 async def test_a_message_that_the_server_would_not_take_is_refused_here(server: NatsServer) -> None:
     backplane, ear = NatsBackplane(server.url), Ear()
     await backplane.start(ear)

@@ -454,6 +454,24 @@ async def test_what_a_pattern_hears_on_a_channel_that_is_no_topic_is_counted(tmp
             assert len(ear.malformed_ones) == 1
 
 
+async def test_a_pattern_that_is_wanted_again_at_once_is_left_in_the_end(tmp_path: Path) -> None:
+    with running(RedisServer(tmp_path)) as server:
+        async with talking(server.url) as (speaker, listener, ear):
+            for turns in [*range(5)] * 4:
+                # Both are for the pattern sport/*.
+                await listener.subscribe("sport/+")
+                leaving = asyncio.create_task(listener.unsubscribe("sport/+"))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await listener.subscribe("sport/#")
+                await leaving
+                await speaker.publish("sport/tennis", b"hi")
+                await eventually(lambda: bool(ear.heard))
+                ear.heard.clear()
+                await listener.unsubscribe("sport/#")
+                assert not [each for each in await off_loop(server.held) if "pattern" in each or "sport" in each]
+
+
 def test_the_machine_has_a_redis_that_can_do_all_this() -> None:
     output = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
     assert int(output.split("v=")[1].split(".")[0]) >= 7

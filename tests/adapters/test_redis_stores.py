@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
-from tests.adapters.engines import RedisServer, off_loop, redis_cluster, running
+from tests.adapters.engines import PATIENCE, RedisServer, off_loop, redis_cluster, running
 from tests.adapters.serving import Server
 from tests.adapters.talking import Client
 from tests.adapters.test_redis_faults import APPLICATION
@@ -52,6 +53,12 @@ async def stores(url: str) -> AsyncIterator[tuple[RedisPresenceStore, RedisPrese
     yield one, other
     await one.aclose()
     await other.aclose()
+
+
+def inspector(redises: Sequence[RedisServer]) -> redis.Redis | redis.RedisCluster:
+    if len(redises) == 1:
+        return redises[0].client()
+    return redis.RedisCluster(host="127.0.0.1", port=redises[0].port, socket_timeout=PATIENCE)
 
 
 async def keys(redises: Sequence[RedisServer]) -> list[str]:
@@ -178,6 +185,81 @@ async def test_two_hundred_processes_that_were_killed_leave_nothing(url: str, re
     await store.leave("last")
     assert await keys(redises) == []
     await store.aclose()
+
+
+# Things that are no JSON, or that another version might put there.
+GARBAGE = [b"", b"\xff", b"{", b"null", b"7", b'["a"]', b'["a", "b", "c"]', b'{"v": 2}', b"[1, 2]", b'["\\ud800", "b"]']
+GARBAGE.append(b"[" * 100_000)
+
+
+async def test_garbage_is_passed_over_and_told_once(
+    stores: tuple[PresenceStore, PresenceStore],
+    url: str,
+    redises: Sequence[RedisServer],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one, other = stores
+    prefix = url.partition("prefix=")[2]
+    await one.renew("p1", 30)
+    await other.renew("p2", 0.05)
+    await one.add("p1", [("room/a", "r1", 1)])
+    await other.add("p2", [("room/a", "r2", 2)])
+
+    def litter() -> None:
+        with inspector(redises) as client:
+            places = list(client.scan_iter(f"{prefix}{{presence}}:of:*"))
+            assert len(places) == 2
+            for garbage in GARBAGE:
+                client.hset(f"{prefix}presence:room/a", garbage, '["", 1]')
+                client.hset(f"{prefix}presence:room/a", f'["p1", "{garbage.hex()[:20]}"]', garbage)
+                client.hset(f"{prefix}presence:room/a", '["p2", "r2"]', garbage)
+                for each in (*places, f"{prefix}{{presence}}:left"):
+                    client.sadd(each, garbage)
+            client.zadd(f"{prefix}{{presence}}:leases", {b"\xff": 1e15})
+            client.set(f"{prefix}presence:room/b", "no hash")
+
+    await off_loop(litter)
+    await one.add("p1", [("room/b", "r1", 1), ("room/c", "r1", 1)])
+    assert await one.members("room/b") == []
+    await one.remove("p1", [("room/b", "r1", 1)])
+
+    async def is_alone() -> bool:
+        return "p2" not in (await one.renew("p1", 30)).alive
+
+    await eventually(is_alone)
+    for _ in range(3):
+        await one.renew("p1", 30)
+        assert await one.members("room/a") == [("p1", "r1", 1)]
+        assert await one.members("room/c") == [("p1", "r1", 1)]
+    await one.leave("p1")
+    assert await one.members("room/a") == []
+    told = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    names = ["presence:room/a", "presence:room/b", "{presence}:left", "{presence}:of:p1:", "{presence}:of:p2:"]
+    for name in names:
+        assert len([each for each in told if prefix + name in each]) == 1, (name, told)
+    assert len(told) == len(names)
+
+
+async def test_what_is_in_place_of_what_a_process_has_put_is_passed_over(
+    stores: tuple[PresenceStore, PresenceStore], url: str, redises: Sequence[RedisServer]
+) -> None:
+    one, other = stores
+    prefix = url.partition("prefix=")[2]
+    await one.renew("p1", 30)
+    await one.add("p1", [("room/a", "r1", 1)])
+
+    def replace() -> None:
+        with inspector(redises) as client:
+            (place,) = client.scan_iter(f"{prefix}{{presence}}:of:*")
+            client.delete(place)
+            client.set(place, "no set")
+
+    await off_loop(replace)
+    await one.add("p1", [("room/a", "r2", 2)])
+    await one.remove("p1", [("room/a", "r1", 1)])
+    assert await other.members("room/a") == [("p1", "r2", 2)]
+    await one.leave("p1")
+    assert await other.members("room/a") == []
 
 
 async def test_it_answers_as_the_one_in_memory_does(stores: tuple[PresenceStore, PresenceStore]) -> None:

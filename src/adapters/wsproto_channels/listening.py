@@ -10,10 +10,19 @@ from uuid import uuid4
 
 from channels.layers import BaseChannelLayer
 
-from wsproto_channels.filters import ALL_TOPICS, ANNOUNCEMENTS, DEMAND, RENEWAL, Demand, read_demand
+from wsproto_channels.filters import (
+    ALL_TOPICS,
+    ANNOUNCEMENTS,
+    DEMAND,
+    RENEWAL,
+    Demand,
+    may_be_filtered,
+    read_demand,
+)
 from wsproto_channels.groups import group_of, read_message
 from wsproto_channels.writing import TIMEOUT
 from wsproto_core.backplane import Receiver
+from wsproto_core.copies import Copies
 from wsproto_core.filters import FilterTrie
 from wsproto_core.tasks import cancel_and_wait
 from wsproto_core.topics import has_wildcards
@@ -53,11 +62,12 @@ class Listening:
         self._ended = False
         self._channel = ""
         self._has_channel = asyncio.Event()
-        self._topics: set[str] = set()
         self._groups = {ANNOUNCEMENTS}
         # Some layers take a connection for each step that is under way.
         self._steps = asyncio.Semaphore(_STEPS)
         self._filters: FilterTrie[None] = FilterTrie()
+        self._copies = Copies()
+        self._settling = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._unsure = asyncio.Event()
         self._answered = asyncio.Event()
@@ -82,8 +92,8 @@ class Listening:
         self._ended = True
         for task in self._tasks:
             task.cancel()
-        if self._filters:
-            await self._stop_announcing()
+        self._filters = FilterTrie()
+        await self._settle_filters()
         await self.forget()
         # A layer that waits with a time-out may take a cancellation for it, and go on.
         pending, last = set(self._tasks), self.loop.time() + _LAST
@@ -95,7 +105,7 @@ class Listening:
     async def forget(self) -> None:
         """Leave all groups, so that the layer does not fill a channel that nobody reads."""
         groups = [*self._groups, self._echo_group]
-        self._topics, self._filters, self._groups = set(), FilterTrie(), set()
+        self._filters, self._groups = FilterTrie(), set()
         try:
             async with asyncio.timeout(_LAST):
                 for some in _chunks(groups):
@@ -106,24 +116,19 @@ class Listening:
     async def add(self, topic: str) -> None:
         """Join what brings a topic or a filter."""
         if has_wildcards(topic):
-            first = not self._filters
             self._filters[topic] = None
-            if first:
-                await self._begin_announcing()
+            await self._settle_filters()
         else:
-            self._topics.add(topic)
             await self._enter(group_of(topic))
 
     async def discard(self, topic: str) -> None:
         """Leave what brings a topic or a filter."""
-        if not has_wildcards(topic):
-            self._topics.discard(topic)
+        if has_wildcards(topic):
+            with suppress(KeyError):
+                del self._filters[topic]
+            await self._settle_filters()
+        else:
             await self._leave(group_of(topic))
-            return
-        with suppress(KeyError):
-            del self._filters[topic]
-            if not self._filters:
-                await self._stop_announcing()
 
     def failed(self, error: Exception) -> None:
         """Note that the layer fails: all groups are joined again, and then the gap is told."""
@@ -202,18 +207,18 @@ class Listening:
                     return
                 case _:
                     topic, publication = read_message(message)
-            if self._brings(topic, message):
+            if self._brings(topic, publication, to_all=bool(message.get("all"))):
                 self._receiver(topic, publication)
         except ValueError as error:
             self._receiver.malformed(f"on the channel layer: {error}")
         except Exception:
             log.exception("a message of the channel layer could not be delivered")
 
-    def _brings(self, topic: str, message: dict[str, Any]) -> bool:
-        """Say whether a message is for this process, by the way that it came."""
-        if not message.get("all"):
-            return True
-        return topic not in self._topics and next(self._filters.match(topic), self) is None
+    def _brings(self, topic: str, publication: bytes, *, to_all: bool) -> bool:
+        """Say whether a message is for this process, and did not come already by the other one of its groups."""
+        if not self._filters or not may_be_filtered(topic) or next(self._filters.match(topic), self) is self:
+            return not to_all
+        return self._copies.is_first(topic, publication, to_all)
 
     async def _take_demand(self, message: dict[str, Any]) -> None:
         who, wanted, answer = read_demand(message)
@@ -242,7 +247,20 @@ class Listening:
             else:
                 await self._layer.send(channel, message)
 
+    async def _settle_filters(self) -> None:
+        """Be in the group of all topics, and say so, as long as there are filters.
+
+        One filter may come while another one leaves: what is done follows from the filters there are by then.
+        """
+        async with self._settling:
+            if self._filters and self._announcing is None:
+                await self._begin_announcing()
+            elif not self._filters and self._announcing is not None:
+                await self._stop_announcing()
+
     async def _begin_announcing(self) -> None:
+        self._announcing = self.loop.create_task(self._announce())
+        self._tasks.append(self._announcing)
         await self._enter(ALL_TOPICS)
         try:
             await self._ask_for_demand()
@@ -256,9 +274,6 @@ class Listening:
             pass
         except Exception as error:
             self.failed(error)
-        if self._filters and self._announcing is None:
-            self._announcing = self.loop.create_task(self._announce())
-            self._tasks.append(self._announcing)
 
     async def _stop_announcing(self) -> None:
         announcing, self._announcing = self._announcing, None

@@ -180,7 +180,6 @@ class _Home:
             # When the connection ends meanwhile, the next one is told.
             with suppress(ConnectionError):
                 await link.confirm()
-                subscription.confirmed = link
 
     def unsubscribe(self, name: str) -> None:
         subscription = self._subscriptions.remove(name)
@@ -237,22 +236,20 @@ class _Home:
             raise
 
     async def _listen_again(self, link: Link) -> None:
-        told: list[Subscription] = []
+        told = 0
         for subscription in self._subscriptions:
             # Meanwhile others may have been added, which are told already, or removed.
             if subscription.told is not link and subscription in self._subscriptions:
                 self._tell(link, subscription)
-                told.append(subscription)
-                if len(told) % _AT_ONCE == 0:
+                told += 1
+                if told % _AT_ONCE == 0:
                     await asyncio.sleep(0)
         await link.confirm()
-        for subscription in told:
-            subscription.confirmed = link
 
     def _heard(self, number: int, subject: bytes, payload: bytes) -> None:
         """Take a message of the server. Whatever it is, the next one is read."""
         try:
-            topic = self._subscriptions.topic_of(number, subject, self._link)
+            topic = self._subscriptions.topic_of(number, subject, payload)
             if topic is None:
                 return
             message = self._signer.open(topic, payload)

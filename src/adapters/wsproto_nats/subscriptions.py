@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from wsproto_core.filters import FilterTrie
+from wsproto_core.copies import Copies
 from wsproto_core.topics import has_wildcards
 from wsproto_nats.subjects import Subjects
 
@@ -21,18 +21,15 @@ class Subscription:
         is_filter: whether it is one.
         numbers: each of its subjects has one at the server.
         told: the connection that it was sent on.
-        confirmed: the connection on which everything comes that it stands for.
     """
 
-    __slots__ = ("confirmed", "is_filter", "name", "numbers", "order", "told")
+    __slots__ = ("is_filter", "name", "numbers", "told")
 
     def __init__(self, name: str, numbers: dict[int, str]) -> None:
         self.name = name
         self.is_filter = has_wildcards(name)
         self.numbers = numbers
-        self.order = min(numbers)
         self.told: Any = None
-        self.confirmed: Any = None
 
     def begin(self) -> bytes:
         """Return what tells a server to send it."""
@@ -46,8 +43,8 @@ class Subscription:
 class Subscriptions:
     """All that a process listens to.
 
-    A message that several subscriptions match is sent once for each. One copy counts: that of the exact topic, or else
-    of the oldest filter; but only once the server has confirmed it, since before it may send the others alone.
+    A message that several subscriptions match is sent once for each. The first copy counts: while subscriptions come
+    and go, nobody knows for which of them the server still sends one.
 
     Args:
         subjects: that names the subjects.
@@ -58,7 +55,8 @@ class Subscriptions:
         self._numbers = itertools.count(1)
         self._by_name: dict[str, Subscription] = {}
         self._by_number: dict[int, Subscription] = {}
-        self._filters: FilterTrie[Subscription] = FilterTrie()
+        self._filters = 0
+        self._copies = Copies()
 
     def __iter__(self) -> Iterator[Subscription]:
         return iter(list(self._by_name.values()))
@@ -76,8 +74,7 @@ class Subscriptions:
         subscription = Subscription(name, {next(self._numbers): subject for subject in subjects})
         self._by_name[name] = subscription
         self._by_number.update(dict.fromkeys(subscription.numbers, subscription))
-        if subscription.is_filter:
-            self._filters[name] = subscription
+        self._filters += subscription.is_filter
         return subscription
 
     def remove(self, name: str) -> Subscription | None:
@@ -86,12 +83,11 @@ class Subscriptions:
         if subscription is not None:
             for number in subscription.numbers:
                 del self._by_number[number]
-            if subscription.is_filter:
-                del self._filters[name]
+            self._filters -= subscription.is_filter
         return subscription
 
-    def topic_of(self, number: int, subject: bytes, link: object) -> str | None:
-        """Return the topic of a message that came on a connection, or None when this copy does not count.
+    def topic_of(self, number: int, subject: bytes, payload: bytes) -> str | None:
+        """Return the topic of a message, or None when this copy does not count.
 
         Raises:
             ValueError: it came for a filter, and its subject is that of no topic.
@@ -99,14 +95,6 @@ class Subscriptions:
         subscription = self._by_number.get(number)
         if subscription is None:
             return None
-        if not self._filters:
-            return subscription.name
         topic = self._subjects.topic_of(subject) if subscription.is_filter else subscription.name
-        exact = self._by_name.get(topic)
-        if exact is not None and exact.confirmed is link:
-            return topic if exact is subscription else None
-        if not subscription.is_filter:
-            # Not confirmed yet: a filter's copy counts, where there is one.
-            return None if any(each.confirmed is link for each in self._filters.match(topic)) else topic
-        sure = [each.order for each in self._filters.match(topic) if each.confirmed is link]
-        return topic if subscription.order == min(sure, default=subscription.order) else None
+        # Without filters there are no copies.
+        return topic if not self._filters or self._copies.is_first(topic, payload, subscription.name) else None

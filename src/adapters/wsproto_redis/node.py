@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
@@ -81,6 +82,7 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._ear: Link | None = None
         self._asked: set[Subscription] = set()
+        self._ending: Counter[Subscription] = Counter()  # confirmations that are still to come
         self._active: set[Subscription] = set()
         self._moved: set[Subscription] = set()
         self._dirty: set[Subscription] = set()
@@ -223,6 +225,7 @@ class Node:
         for each in self._active:
             self._owner.active(each, False)
         self._asked.clear()
+        self._ending.clear()
         self._active.clear()
         self.refused.clear()
         # What is wanted from here on goes through the new connection; what is wanted already is told now.
@@ -288,6 +291,7 @@ class Node:
             return
         self._asked.update(begin)
         self._asked.difference_update(end)
+        self._ending.update(end)
         errors = await ear.confirm([*_commands(b"UNSUBSCRIBE", end), *_commands(b"SUBSCRIBE", begin)])
         if errors:
             await self._understand(ear, begin)
@@ -317,10 +321,17 @@ class Node:
             subscription, begins = Subscription(known[0], push[1]), known[1]
             (self._active.add if begins else self._active.discard)(subscription)
             self._owner.active(subscription, begins)
-            if not begins and subscription in self._asked:
-                # Nobody asked for that: its slot belongs to another node now.
-                self._asked.discard(subscription)
-                self._owner.stale()
+            if not begins:
+                self._ended(subscription)
+
+    def _ended(self, subscription: Subscription) -> None:
+        asked = self._ending.pop(subscription, 0)
+        if asked > 1:
+            self._ending[subscription] = asked - 1
+        elif not asked and subscription in self._asked:
+            # Nobody asked for that: its slot belongs to another node now.
+            self._asked.discard(subscription)
+            self._owner.stale()
 
     def moves_here(self, subscriptions: Iterable[Subscription]) -> None:
         """Note that these were listened to on another node until now."""

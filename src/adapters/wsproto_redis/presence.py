@@ -9,25 +9,33 @@ a lease removes what processes left behind that did not. Under the prefix there 
 - ``{presence}:of:PROCESS:GENERATION``: what a process has put, topics and refs, so that it can be found;
 - ``presence:TOPIC``: who is present, a hash from process and ref to generation and user id.
 
-All of them end by themselves a day after nobody has renewed them.
+All of them end by themselves a day after nobody has renewed them. What somebody else has put into the last two, or in
+their place, is passed over, and told in the log: it must not take anybody's presence along.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from wsproto_core.presence import Entry, Present, Renewal
 from wsproto_redis.home import Home, Homes
+from wsproto_redis.link import ReplyError
 from wsproto_redis.urls import read_url
 
 __all__ = ["RedisPresenceStore"]
 
+log = logging.getLogger("wsproto_core.redis")
+
 _KEPT: Final = 86_400_000  # milliseconds
 _AT_ONCE: Final = 256  # commands that are under way together
 _GRAVES: Final = 100  # processes that one renewal removes
+_TOLD: Final = 100  # keys that the log tells of
 
 _RENEW: Final = """
 local time = redis.call('TIME')
@@ -79,8 +87,11 @@ _REMOVE: Final = """
 for place = 2, #ARGV do
     local field = ARGV[place]
     local value = redis.call('HGET', KEYS[1], field)
-    if value and cjson.decode(value)[1] == ARGV[1] then
-        redis.call('HDEL', KEYS[1], field)
+    if value then
+        local is_json, kept = pcall(cjson.decode, value)
+        if is_json and type(kept) == 'table' and kept[1] == ARGV[1] then
+            redis.call('HDEL', KEYS[1], field)
+        end
     end
 end
 """
@@ -117,6 +128,7 @@ class RedisPresenceStore:
         self._entries = f"{own}:of"
         self._generation: dict[str, str] = {}
         self._lengthened: dict[str, float] = {}
+        self._told: set[str] = set()
 
     async def renew(self, process: str, lease: float) -> Renewal:
         """Hold the lease of a process for so many seconds, and remove what others left behind.
@@ -139,7 +151,7 @@ class RedisPresenceStore:
             self._lengthened[process] = home.loop.time()
             topics = {topic for topic, _ in await self._entries_of(home, self._entries_key(process))}
             await _together(home.command(key, "PEXPIRE", key, str(_KEPT)) for key in map(self._topic_key, topics))
-        return Renewal(bool(fresh), frozenset(each.decode() for each in alive))
+        return Renewal(bool(fresh), frozenset(map(_decoded, alive)))
 
     async def add(self, process: str, entries: Sequence[Entry]) -> None:
         """Note who is present.
@@ -152,7 +164,7 @@ class RedisPresenceStore:
         generation, index = self._generation.get(process, ""), self._entries_key(process)
         # First where it is found again, should this process end in the middle.
         for some in _chunks(entries):
-            await home.command(index, "SADD", index, *(json.dumps([topic, ref]) for topic, ref, _ in some))
+            await self._ask(home, index, "SADD", index, *(json.dumps([topic, ref]) for topic, ref, _ in some))
         await home.command(index, "PEXPIRE", index, str(_KEPT))
         fields: dict[str, list[str]] = {}
         for topic, ref, user_id in entries:
@@ -170,10 +182,10 @@ class RedisPresenceStore:
         fields: dict[str, list[str]] = {}
         for topic, ref, _ in entries:
             fields.setdefault(self._topic_key(topic), []).append(_field(process, ref))
-        await _together(home.command(key, "HDEL", key, *of_key) for key, of_key in fields.items())
+        await _together(self._ask(home, key, "HDEL", key, *of_key) for key, of_key in fields.items())
         index = self._entries_key(process)
         for some in _chunks(entries):
-            await home.command(index, "SREM", index, *(json.dumps([topic, ref]) for topic, ref, _ in some))
+            await self._ask(home, index, "SREM", index, *(json.dumps([topic, ref]) for topic, ref, _ in some))
 
     async def members(self, topic: str) -> Sequence[Present]:
         """Return who is present on a topic.
@@ -184,16 +196,17 @@ class RedisPresenceStore:
         """
         home, key = self._homes.here(), self._topic_key(topic)
         kept, answer = await asyncio.gather(
-            home.command(key, "HGETALL", key),
+            self._ask(home, key, "HGETALL", key),
             home.command(self._leases, "EVAL", _ALIVE, "2", self._leases, self._generations),
         )
-        alive = {
-            process.decode(): generation.decode() for process, generation in zip(answer[::2], answer[1::2], strict=True)
-        }
+        alive = dict(zip(map(_decoded, answer[::2]), map(_decoded, answer[1::2]), strict=True))
         present: list[Present] = []
-        for field, value in kept.items():
-            process, ref = json.loads(field)
-            generation, user_id = json.loads(value)
+        for field, value in (kept or {}).items():
+            try:
+                (process, ref), (generation, user_id) = _texts(field), _kept(value)
+            except ValueError as error:
+                self._pass_over(key, error)
+                continue
             if alive.get(process) == generation:
                 present.append((process, ref, user_id))
         return present
@@ -219,22 +232,47 @@ class RedisPresenceStore:
 
     async def _bury(self, home: Home, grave: bytes) -> None:
         """Remove what a generation of a process has put."""
-        process, generation = json.loads(grave)
+        try:
+            process, generation = _texts(grave)
+        except ValueError as error:
+            self._pass_over(self._left, error)
+            return
         index = f"{self._entries}:{process}:{generation}"
         fields: dict[str, list[str]] = {}
         for topic, ref in await self._entries_of(home, index):
             fields.setdefault(self._topic_key(topic), []).append(_field(process, ref))
         await _together(
-            home.command(key, "EVAL", _REMOVE, "1", key, generation, *of_key) for key, of_key in fields.items()
+            self._ask(home, key, "EVAL", _REMOVE, "1", key, generation, *of_key) for key, of_key in fields.items()
         )
         await home.command(index, "DEL", index)
         await home.command(self._left, "SREM", self._left, grave)
 
     async def _entries_of(self, home: Home, index: str) -> list[tuple[str, str]]:
-        return [(topic, ref) for topic, ref in map(json.loads, await home.command(index, "SMEMBERS", index))]
+        entries: list[tuple[str, str]] = []
+        for entry in await self._ask(home, index, "SMEMBERS", index) or ():
+            try:
+                entries.append(_texts(entry))
+            except ValueError as error:
+                self._pass_over(index, error)
+        return entries
+
+    async def _ask(self, home: Home, key: str, *command: str) -> Any:
+        """Send a command about a key; return None when something else than ours is there."""
+        try:
+            return await home.command(key, *command)
+        except ReplyError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            self._pass_over(key, error)
+            return None
+
+    def _pass_over(self, key: str, error: Exception) -> None:
+        if key not in self._told and len(self._told) < _TOLD:
+            self._told.add(key)
+            log.warning("the key %.300r holds what no presence store of this version puts there: %.300s", key, error)
 
     async def _put(self, home: Home, key: str, fields: list[str]) -> None:
-        await home.command(key, "HSET", key, *fields)
+        await self._ask(home, key, "HSET", key, *fields)
         await home.command(key, "PEXPIRE", key, str(_KEPT))
 
     def _entries_key(self, process: str) -> str:
@@ -246,6 +284,26 @@ class RedisPresenceStore:
 
 def _field(process: str, ref: str) -> str:
     return json.dumps([process, ref])
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode(errors="replace")
+
+
+def _texts(raw: bytes) -> tuple[str, str]:
+    match from_json(raw):
+        case [str() as one, str() as other]:
+            return one, other
+        case _:
+            raise ValueError(f"no pair of texts: {raw[:100]!r}")
+
+
+def _kept(raw: bytes) -> tuple[str, int | str]:
+    match from_json(raw):
+        case [str() as generation, int() | str() as user_id]:
+            return generation, user_id
+        case _:
+            raise ValueError(f"no generation and user: {raw[:100]!r}")
 
 
 def _chunks(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:

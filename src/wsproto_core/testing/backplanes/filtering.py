@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -96,6 +97,47 @@ async def _left(engine: Engine) -> None:
         await speaker.publish("room/a", b"end")
         await ear.hears(("room/a", b"end"))
         assert ("sport/tennis", b"too late") not in ear.heard
+
+
+@case("a filter that comes while the last one leaves is heard", needs=["filters"])
+async def _relieved(engine: Engine) -> None:
+    async with listening(engine, "sport/+") as (listener, ear), listening(engine) as (speaker, _):
+        before, after = "sport/+", "sport/#"
+        for count in range(6):
+            if count % 2:
+                await asyncio.gather(listener.unsubscribe(before), listener.subscribe(after))
+            else:
+                await asyncio.gather(listener.subscribe(after), listener.unsubscribe(before))
+            await speaker.publish("sport/tennis", b"%d" % count)
+            await ear.hears(("sport/tennis", b"%d" % count))
+            before, after = after, before
+        await listener.unsubscribe(before)
+        await listener.subscribe("room/a")
+        await speaker.publish("sport/tennis", b"too late")
+        await speaker.publish("room/a", b"end")
+        await ear.hears(("room/a", b"end"))
+        assert ("sport/tennis", b"too late") not in ear.heard
+
+
+@case("who listens to a filter misses nothing while a topic of it comes and goes", needs=["filters"])
+async def _comes_and_goes(engine: Engine) -> None:
+    messages = [b"%d" % number for number in range(1_000)]
+    async with listening(engine, "sport/+") as (listener, ear), listening(engine) as (speaker, _):
+
+        async def speak() -> None:
+            for message in messages:
+                await speaker.publish("sport/tennis", message)
+                await asyncio.sleep(0)
+
+        speaking = asyncio.create_task(speak())
+        while not speaking.done():
+            await listener.subscribe("sport/tennis")
+            await listener.unsubscribe("sport/tennis")
+            await asyncio.sleep(0)  # some engines never wait
+        await speaking
+        await ear.hears(("sport/tennis", messages[-1]))
+        # What comes twice is acted on once.
+        assert list(dict.fromkeys(ear.on("sport/tennis"))) == messages
 
 
 class _Ears:
