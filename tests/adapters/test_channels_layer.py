@@ -107,6 +107,8 @@ class Layer(BaseChannelLayer):
         self.hangs = False
         self.messages: asyncio.Queue[Any] = asyncio.Queue()
         self.channels = 0
+        self.sends = asyncio.Event()
+        self.sends.set()
 
     async def _step(self, what: str) -> None:
         self.asked[what] += 1
@@ -135,6 +137,7 @@ class Layer(BaseChannelLayer):
 
     async def group_send(self, group: str, message: Any) -> None:
         await self._step("send")
+        await self.sends.wait()
         for _ in [channel for name, channel in self.members if name == group]:
             self.messages.put_nowait(message)
 
@@ -257,6 +260,20 @@ async def test_after_a_failure_all_groups_are_joined_again_and_reading_goes_on(l
     assert await listener.hears(1) == [("room/a", b"hi")]
     await until(lambda: listener.topics() == {("wsproto.room.a", "wsproto.of!1")})
     await until(lambda: listener.gaps == 1)
+
+
+async def test_a_group_that_is_left_and_joined_while_the_layer_comes_back_is_joined(listener: Listener) -> None:
+    await listener.backplane.subscribe("room/a")
+    listener.layer.sends.clear()
+    sent = listener.layer.asked["send"]
+    listener.layer.messages.put_nowait(ConnectionError("gone"))
+    # All groups are joined again by now, and it waits for its echo.
+    await until(lambda: listener.layer.asked["send"] > sent)
+    await listener.backplane.unsubscribe("room/a")
+    await listener.backplane.subscribe("room/a")
+    listener.layer.sends.set()
+    await until(lambda: listener.gaps == 1)
+    assert listener.topics() == {("wsproto.room.a", "wsproto.of!1")}
 
 
 async def test_a_group_that_cannot_be_left_is_no_reason_to_fail(listener: Listener) -> None:

@@ -63,6 +63,7 @@ class Listening:
         self._channel = ""
         self._has_channel = asyncio.Event()
         self._groups = {ANNOUNCEMENTS}
+        self._joined: set[str] = set()  # those of them that were, since all were to be joined
         # Some layers take a connection for each step that is under way.
         self._steps = asyncio.Semaphore(_STEPS)
         self._filters: FilterTrie[None] = FilterTrie()
@@ -81,7 +82,7 @@ class Listening:
     async def begin(self) -> None:
         """Take a channel, or have it tried."""
         try:
-            await self._join(set())
+            await self._join()
             await self._ask_for_demand()
         except Exception as error:
             self.failed(error)
@@ -149,6 +150,7 @@ class Listening:
 
     async def _leave(self, group: str) -> None:
         self._groups.discard(group)
+        self._joined.discard(group)
         async with self._steps:
             if group in self._groups:
                 return
@@ -159,21 +161,22 @@ class Listening:
                 # What comes for it finds nobody, and the membership ends by itself.
                 log.debug("the group %s could not be left: %r", group, error)
 
-    async def _join(self, joined: set[str]) -> None:
+    async def _join(self) -> None:
         """Take a channel, if that is not done, and join all groups but those that are joined."""
         if not self._channel:
             async with asyncio.timeout(TIMEOUT):
                 # The specification of layers has the prefix, the base class not.
                 self._channel = await self._layer.new_channel(_CHANNEL_PREFIX)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
             self._has_channel.set()
-        while missing := self._groups - joined:
+        while missing := self._groups - self._joined:
             for some in _chunks(list(missing)):
+                # Whoever leaves one of them meanwhile takes it out again.
+                self._joined.update(some)
                 async with asyncio.timeout(TIMEOUT):
                     await asyncio.gather(*(self._layer.group_add(group, self._channel) for group in some))
                 for group in some:
                     if group not in self._groups:
                         await self._layer.group_discard(group, self._channel)
-            joined |= missing
 
     async def _read(self) -> None:
         pause, taken = SHORTEST_PAUSE, 0
@@ -303,15 +306,15 @@ class Listening:
                     await self._unsure.wait()
             except TimeoutError:
                 pass
-            joined: set[str] = set()
+            self._joined.clear()
             try:
-                await self._join(joined)
+                await self._join()
                 if self._unsure.is_set():
                     await self._hear_an_echo()
                     self._demand.doubt()
                     await self._ask_for_demand()
                     # Who came meanwhile relied on this.
-                    await self._join(joined)
+                    await self._join()
             except Exception as error:
                 self.failed(error)
                 await asyncio.sleep(pause)
