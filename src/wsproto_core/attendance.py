@@ -389,7 +389,10 @@ class Attendance:
         )
 
     def _bury(self, alive: frozenset[str], since: float) -> None:
-        """Take processes for dead whose leases have ended, unless they were heard of after that was asked."""
+        """Take processes for dead whose leases have ended, unless they were heard of after that was asked.
+
+        The store answers, so what could not be found out before is asked again.
+        """
         changed = False
         with self._lock:
             for process in [each for each, heard in self._last_heard.items() if heard < since]:
@@ -399,8 +402,11 @@ class Attendance:
                 for key in [key for key in watch.members if key[0] not in known]:
                     del watch.members[key]
                     watch.untold = changed = True
+            stale = [watch for watch in self._watches.values() if watch.stale and not watch.loading]
         if changed:
             self._flush_soon()
+        if stale:
+            self._somewhere(self._reload(stale))
 
 
 def _as_json(user_id: object) -> int | str:

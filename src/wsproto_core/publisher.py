@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
 from wsproto_core.backplane import Backplane
@@ -76,13 +76,18 @@ class Publisher:
         if home is not None:
             await self._run_at(home, home.stop())
 
-    async def follow(self, topics: Iterable[str]) -> None:
+    async def follow(self, topics: Iterable[str], *, patience: float | None = None) -> bool:
         """Listen to those topics that somebody in this process listens to now, and to the others no more.
 
-        Returns when the engine has been told, or after a second; what is left then is done later.
+        Args:
+            topics: that may have changed.
+            patience: seconds that it waits for the engine; by default one. What is left then is done later.
+
+        Returns:
+            whether the engine has been told.
         """
         home, inherited = self._find_home()
-        await self._run_at(home, home.follow([*inherited, *topics]))
+        return bool(await self._run_at(home, home.follow([*inherited, *topics], patience)))
 
     async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run something on the loop that the backplane lives on.
@@ -105,20 +110,19 @@ class Publisher:
         message = write_disconnection(self.origin, audiences, code, reason)
         await self._tell(map(channel_of, audiences), message)
 
-    async def change_presence(self, topic: str, joins: Iterable[Present], leaves: Iterable[Present]) -> None:
-        """Tell the other hubs who begins and who ceases to be present on a topic."""
-        await self._tell([presence_channel(topic)], write_presence_change(self.origin, topic, joins, leaves))
+    async def change_presence(self, topic: str, joins: Iterable[Present], leaves: Iterable[Present]) -> bool:
+        """Tell the other hubs who begins and who ceases to be present on a topic; say whether the engine took it."""
+        return await self._tell([presence_channel(topic)], write_presence_change(self.origin, topic, joins, leaves))
 
-    async def _tell(self, channels: Iterable[str], message: bytes) -> None:
+    async def _tell(self, channels: Iterable[str], message: bytes) -> bool:
         topics, home = dict.fromkeys(channels), self._home
         if home is None or not home.is_alive():
             # Nobody is connected to this process; it may still have something to say.
-            await self._publish(topics, message)
-        elif home.is_starting:
+            return await self._publish(topics, message)
+        if home.is_starting:
             # What is said meanwhile would find no connection, and be lost.
-            await self._run_at(home, self._publish_once_started(home, topics, message))
-        else:
-            await self._run_at(home, self._publish(topics, message))
+            return bool(await self._run_at(home, self._publish_once_started(home, topics, message)))
+        return bool(await self._run_at(home, self._publish(topics, message)))
 
     @property
     def origin(self) -> str:
@@ -136,24 +140,25 @@ class Publisher:
             self._home = _Home(self._backplane, self._reception, self._wanted, self._note)
             return self._home, () if home is None else home.topics()
 
-    async def _run_at(self, home: _Home, work: Coroutine[Any, Any, None]) -> None:
+    async def _run_at(self, home: _Home, work: Coroutine[Any, Any, _T]) -> _T | None:
         if home.loop is asyncio.get_running_loop():
-            await work
-        elif home.is_alive():
+            return await work
+        if home.is_alive():
             try:
                 # The loop may end before it comes to this.
                 async with asyncio.timeout(2 * _PATIENCE):
-                    await on_loop(home.loop, work)
+                    return await on_loop(home.loop, work)
             except TimeoutError:
                 log.debug("the loop of the backplane does not answer")
         else:
             work.close()
+        return None
 
-    async def _publish_once_started(self, home: _Home, topics: Iterable[str], message: bytes) -> None:
+    async def _publish_once_started(self, home: _Home, topics: Iterable[str], message: bytes) -> bool:
         await home.follow(())
-        await self._publish(topics, message)
+        return await self._publish(topics, message)
 
-    async def _publish(self, topics: Iterable[str], message: bytes) -> None:
+    async def _publish(self, topics: Iterable[str], message: bytes) -> bool:
         failure: Exception | None = None
         for topic in topics:
             try:
@@ -162,6 +167,7 @@ class Publisher:
             except Exception as error:
                 failure = error
         self._note(failure)
+        return failure is None
 
     def _note(self, error: Exception | None) -> None:
         """Count what went wrong with the engine, and log the first of a row."""
@@ -211,12 +217,13 @@ class _Home:
         """Return what the engine was told to listen to, or is being told."""
         return list({*self._listening, *self._changing})
 
-    async def follow(self, topics: Iterable[str]) -> None:
-        """Tell the engine what is wanted of these topics; wait for that, but not for long."""
+    async def follow(self, topics: Collection[str], patience: float | None = None) -> bool:
+        """Tell the engine what is wanted of these topics; wait for that, but not for long. Say whether it was done."""
         begun = [self._connect(), *(self._change(topic) for topic in topics)]
         tasks = [task for task in begun if task is not None]
         if tasks:  # pragma: no branch - there is always one on Python 3.11, which has no eager tasks
-            await asyncio.wait(tasks, timeout=_PATIENCE)
+            await asyncio.wait(tasks, timeout=_PATIENCE if patience is None else patience)
+        return all(self._wanted(topic) == (topic in self._listening) for topic in topics)
 
     async def stop(self) -> None:
         """Disconnect."""

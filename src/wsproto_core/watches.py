@@ -37,12 +37,13 @@ class Watch:
         early: what was heard meanwhile.
         begun: the number of who began last with that.
         applied: the number of whose answer was taken last.
+        failed: the number of who failed last with that.
         telling: whether somebody works on a diff.
         untold: whether there may be one.
     """
 
     __slots__ = (
-        "applied", "audience", "begun", "early", "infos", "loaded", "loading", "members", "sessions", "telling", "told",
+        "applied", "audience", "begun", "early", "failed", "infos", "loaded", "loading", "members", "sessions", "telling", "told",
         "topic", "untold",
     )  # fmt: skip
 
@@ -58,6 +59,7 @@ class Watch:
         self.early: list[PresenceChange] = []
         self.begun = 0
         self.applied = 0
+        self.failed = 0
         self.telling = False
         self.untold = False
 
@@ -85,7 +87,9 @@ class Watch:
     def finish(self, number: int, members: dict[Key, int | str] | None) -> None:
         """Take what an attempt found out, unless a later one was quicker; None is nothing."""
         self.loading -= 1
-        if members is not None and number > self.applied:
+        if members is None:
+            self.failed = max(self.failed, number)
+        elif number > self.applied:
             self.applied = number
             self.members = members
             for change in self.early:
@@ -93,6 +97,11 @@ class Watch:
             self.loaded = True
         if not self.loading:
             self.early.clear()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the members have to be found out again: the last who was to do that failed."""
+        return self.failed > self.applied
 
     def state(self) -> PresenceState:
         """Return what those who asked know."""
