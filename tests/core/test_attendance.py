@@ -429,6 +429,27 @@ async def test_after_a_gap_everything_is_looked_at_again(
     await hub.stop()
 
 
+async def test_what_could_not_be_found_out_after_a_gap_is_asked_again_with_the_next_renewal(
+    make: Callable[..., Hub], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Awkward()
+    hub = make(backplane="memory://asked-again", presence=Presence(store=store))
+    async with peer(hub, user_id=1) as ann:
+        await subscribe(ann)
+        await store.renew("other", 30)
+        await store.add("other", [("room/a", "r", 2)])
+        store.error = ConnectionError("away")
+        hub._neighbours.gap(["$presence/room/a"])
+        await until(lambda: "cannot be found out" in caplog.text)
+        store.error = None
+        assert hub._attendance is not None
+        assert hub._attendance._exchange is not None
+        await hub._attendance._exchange.recover()
+        assert await diff(ann) == {"joins": [(2, 1)]}
+        assert not watched(hub).stale
+    await hub.stop()
+
+
 @pytest.mark.parametrize("error", [TimeoutError(), RuntimeError("the engine is away")])
 async def test_an_engine_that_does_not_answer_is_asked_again_later(
     make: Callable[..., Hub], monkeypatch: pytest.MonkeyPatch, error: Exception
