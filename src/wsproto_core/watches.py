@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from wsproto_core.builtin_actions import PresenceDiff, PresenceState
@@ -40,11 +41,12 @@ class Watch:
         failed: the number of who failed last with that.
         telling: whether somebody works on a diff.
         untold: whether there may be one.
+        waiting: for the next that is begun, and done, by whoever works on them.
     """
 
     __slots__ = (
         "applied", "audience", "begun", "early", "failed", "infos", "loaded", "loading", "members", "sessions", "telling", "told",
-        "topic", "untold",
+        "topic", "untold", "waiting",
     )  # fmt: skip
 
     def __init__(self, topic: str) -> None:
@@ -62,6 +64,7 @@ class Watch:
         self.failed = 0
         self.telling = False
         self.untold = False
+        self.waiting: list[Future[None]] = []
 
     def change(self, change: PresenceChange) -> None:
         """Take in what another process says."""
