@@ -75,6 +75,7 @@ class Publisher:
             home, self._home = self._home, None
         if home is not None:
             await self._run_at(home, home.stop())
+            self._reception.stop()
 
     async def follow(self, topics: Iterable[str], *, patience: float | None = None) -> bool:
         """Listen to those topics that somebody in this process listens to now, and to the others no more.
@@ -270,7 +271,7 @@ class _Home:
                 else:
                     await self._backplane.unsubscribe(topic)
                     self._listening.discard(topic)
-                    self._receiver.forget(topic)
+                    self._receiver.forget(topic, self._listening)
         except Exception as error:
             # Whoever joins or leaves next has it tried again.
             self._note(error)

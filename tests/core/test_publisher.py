@@ -360,6 +360,29 @@ async def test_who_unsubscribes_misses_nothing_meanwhile(process: Process) -> No
     assert process.gaps == [["room/a"]]
 
 
+async def test_who_leaves_a_filter_misses_nothing_of_what_came_through_it(process: Process) -> None:
+    def hear(topic: str, number: int) -> None:
+        assert process.engine.receiver is not None
+        message = write_publication(EncodedEvent(new_id(), "said", "{}"), "x", [room("a")])
+        process.engine.receiver(topic, numbered(message, number))
+
+    await process.start()
+    await process.join("sport/+", "sport/golf")
+    for topic in ("sport/golf", "sport/tennis", "sport/tennis/score"):  # an engine may let in too much
+        hear(topic, 1)
+    await process.leave("sport/+")
+    await process.join("sport/tennis", "sport/tennis/score")
+    for topic in ("sport/tennis", "sport/tennis/score"):
+        hear(topic, 5)
+    assert process.gaps == []
+    hear("sport/golf", 5)
+    assert process.gaps == [["sport/golf"]]
+    await process.publisher.stop()
+    await process.join("sport/golf")
+    hear("sport/golf", 9)
+    assert process.gaps == [["sport/golf"]]
+
+
 async def test_after_a_stop_nothing_is_delivered_and_the_next_use_connects_again(process: Process) -> None:
     await process.start()
     await process.join("room/a")
