@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
+from weakref import WeakSet
 
 from wsproto_core.closing import CloseCode
 from wsproto_core.codec import PLAIN, Codec, choose_subprotocol, find_codec
@@ -22,7 +23,7 @@ from wsproto_core.settings import Settings
 from wsproto_core.tasks import resolved
 from wsproto_core.transport import ConnectionInfo
 
-__all__ = ["Admission", "Denial", "Gate", "close_code_of"]
+__all__ = ["Admission", "Arrival", "Denial", "Gate", "close_code_of"]
 
 log = logging.getLogger("wsproto_core.admission")
 # Names that others give to tokens in the query string.
@@ -42,6 +43,26 @@ class Denial:
     close_code: int
 
 
+class Arrival:
+    """Somebody who is not yet known by all that it will be addressed by, and who was disconnected meanwhile."""
+
+    __slots__ = ("__weakref__", "_asked")
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[frozenset[Audience], int, str]] = []
+
+    def note(self, audiences: frozenset[Audience], code: int, reason: str) -> None:
+        """Note that the connections of some audiences are disconnected."""
+        self._asked.append((audiences, code, reason))
+
+    def revoked(self, audiences: Iterable[Audience]) -> tuple[int, str] | None:
+        """Return what closes the one who turned out to be among these audiences, if anything does."""
+        if not self._asked:
+            return None
+        own = set(audiences)
+        return next(((code, reason) for asked, code, reason in self._asked if not asked.isdisjoint(own)), None)
+
+
 @dataclass(slots=True, eq=False)
 class Admission:
     """A connection that may be opened; it holds a place until `Hub.open` or `Hub.release`.
@@ -54,7 +75,7 @@ class Admission:
         codec: how its messages travel.
         rooms: that it is in from the beginning.
         state: what its state begins with.
-        revoked: the code and the reason that it is closed with as soon as it is open: it was disconnected before.
+        arrival: what was disconnected since it set out.
         used: whether it was opened or released already.
     """
 
@@ -65,8 +86,14 @@ class Admission:
     codec: Codec
     rooms: tuple[Audience | str, ...] = ()
     state: dict[str, Any] | None = None
-    revoked: tuple[int, str] | None = field(default=None, init=False)
+    arrival: Arrival = field(default_factory=Arrival)
     used: bool = field(default=False, init=False)
+
+    @property
+    def revoked(self) -> tuple[int, str] | None:
+        """The code and the reason that it is closed with as soon as it is open, if it was disconnected before."""
+        own = (connection(self.connection_id), everyone(), _user_of(self.identity))
+        return self.arrival.revoked([each for each in own if each is not None])
 
 
 class Gate:
@@ -91,6 +118,8 @@ class Gate:
         self._origins = OriginPolicy(settings.allowed_origins, required=settings.require_origin)
         self._lock = threading.Lock()
         self._reserved: dict[str, Admission] = {}
+        # Weakly: what ends before it begins to come in tells nobody.
+        self._arriving: WeakSet[Arrival] = WeakSet()
 
     async def admit(
         self,
@@ -102,6 +131,24 @@ class Gate:
         state: Mapping[str, Any] | None,
     ) -> Admission | Denial:
         """Decide about one connection; see `Hub.admit`."""
+        arrival = self.expect()
+        admitted: Admission | Denial | None = None
+        try:
+            admitted = await self._decide(info, arrival, user_id, connection_id, rooms, state)
+        finally:
+            if not isinstance(admitted, Admission):
+                self.arrived(arrival)
+        return admitted
+
+    async def _decide(
+        self,
+        info: ConnectionInfo,
+        arrival: Arrival,
+        user_id: object,
+        connection_id: str | None,
+        rooms: Iterable[Audience | str],
+        state: Mapping[str, Any] | None,
+    ) -> Admission | Denial:
         denial = self.look(info)
         if denial is not None:
             return denial
@@ -125,6 +172,7 @@ class Gate:
             codec=find_codec(chosen) or PLAIN,
             rooms=tuple(rooms),
             state=dict(state) if state is not None else None,
+            arrival=arrival,
         )
         with self._lock:
             problem = self._full(admission)
@@ -144,20 +192,35 @@ class Gate:
         return None
 
     def release(self, admission: Admission) -> None:
-        """Give a place back: the connection is in, or never comes."""
+        """Give the place of a connection back that never comes."""
+        self.take_in(admission)
+        self.arrived(admission.arrival)
+
+    def take_in(self, admission: Admission) -> None:
+        """Give a place back: the connection is among the others now, if not in its rooms yet."""
         admission.used = True
         with self._lock:
             if self._reserved.get(admission.connection_id) is admission:
                 del self._reserved[admission.connection_id]
 
+    def expect(self) -> Arrival:
+        """Note for somebody, from now on until it has `arrived`, what is disconnected."""
+        arrival = Arrival()
+        with self._lock:
+            self._arriving.add(arrival)
+        return arrival
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Note nothing more for somebody."""
+        with self._lock:
+            self._arriving.discard(arrival)
+
     def revoke(self, audiences: Iterable[Audience], code: int, reason: str) -> None:
         """Have connections that are on their way closed as soon as they are open; see `Hub.disconnect`."""
         asked = frozenset(audiences)
         with self._lock:
-            for admission in self._reserved.values():
-                own = {connection(admission.connection_id), everyone(), _user_of(admission.identity)}
-                if not asked.isdisjoint(own):
-                    admission.revoked = (code, reason)
+            for arrival in self._arriving:
+                arrival.note(asked, code, reason)
 
     async def _identify(self, info: ConnectionInfo, user_id: object) -> Identity | None:
         if user_id is not NOT_GIVEN:
