@@ -120,10 +120,7 @@ class Publisher:
         if home is None or not home.is_alive():
             # Nobody is connected to this process; it may still have something to say.
             return await self._publish(topics, message)
-        if home.is_starting:
-            # What is said meanwhile would find no connection, and be lost.
-            return bool(await self._run_at(home, self._publish_once_started(home, topics, message)))
-        return bool(await self._run_at(home, self._publish(topics, message)))
+        return bool(await self._run_at(home, self._publish_in_turn(home, topics, message)))
 
     @property
     def origin(self) -> str:
@@ -155,8 +152,8 @@ class Publisher:
             work.close()
         return None
 
-    async def _publish_once_started(self, home: _Home, topics: Iterable[str], message: bytes) -> bool:
-        await home.follow(())
+    async def _publish_in_turn(self, home: _Home, topics: Iterable[str], message: bytes) -> bool:
+        await home.turn()
         return await self._publish(topics, message)
 
     async def _publish(self, topics: Iterable[str], message: bytes) -> bool:
@@ -204,15 +201,12 @@ class _Home:
         self._started = False
         self._listening: set[str] = set()
         self._changing: dict[str, asyncio.Task[None]] = {}
+        self._order = asyncio.Lock()
+        self._waiting = 0
 
     def is_alive(self) -> bool:
         """Whether the loop runs."""
         return self.loop.is_running()
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether the engine is being connected to for the first time."""
-        return self._starting is not None and not self._started and not self._starting.done()
 
     def topics(self) -> list[str]:
         """Return what the engine was told to listen to, or is being told."""
@@ -225,6 +219,22 @@ class _Home:
         if tasks:  # pragma: no branch - there is always one on Python 3.11, which has no eager tasks
             await asyncio.wait(tasks, timeout=_PATIENCE if patience is None else patience)
         return all(self._wanted(topic) == (topic in self._listening) for topic in topics)
+
+    async def turn(self) -> None:
+        """Wait, but not for long, while the engine is being connected to, and for those who did so before.
+
+        What is published meanwhile would find no connection, and be lost; what is published after must not overtake it.
+        """
+        starting = self._starting is not None and not self._started and not self._starting.done()
+        if not starting and not self._waiting:
+            return
+        end = self.loop.time() + _PATIENCE
+        self._waiting += 1
+        try:
+            async with self._order:
+                await self.follow((), max(0.0, end - self.loop.time()))
+        finally:
+            self._waiting -= 1
 
     async def stop(self) -> None:
         """Disconnect."""

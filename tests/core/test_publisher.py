@@ -245,6 +245,33 @@ async def test_what_is_said_while_it_connects_waits_for_that(process: Process) -
     assert process.engine.done("publish") == ["room/a"]
 
 
+async def test_what_is_said_right_after_it_connected_comes_after_what_waited_for_that(process: Process) -> None:
+    saying: list[asyncio.Task[None]] = []
+
+    async def start(receiver: Receiver) -> None:
+        await process.engine.step("start")
+        # Whoever waits goes on when this has ended; this one is quicker.
+        asyncio.get_running_loop().call_soon(lambda: saying.append(asyncio.create_task(process.say("4", room("a")))))
+
+    process.engine.start = start
+    async with held(process.engine):
+        starting = asyncio.create_task(process.start())
+        await until(lambda: process.engine.steps == [("start", "")])
+        saying += [asyncio.create_task(process.say(each, room("a"))) for each in "123"]
+        given_up = saying.pop(1)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        given_up.cancel()
+    await asyncio.gather(starting, *saying)
+    await until(lambda: len(saying) == 3)
+    await saying[-1]
+    said = [read_publication(message) for message in process.engine.messages]
+    assert [each.payload for each in said if isinstance(each, Publication)] == [
+        '{"text":"1"}', '{"text":"3"}', '{"text":"4"}',
+    ]  # fmt: skip
+    assert [each.number for each in said] == [1, 2, 3]
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_an_engine_that_does_not_answer_holds_nobody_up_for_long(process: Process) -> None:
     async with held(process.engine):
