@@ -33,7 +33,7 @@ log = logging.getLogger("wsproto_core.backplane")
 
 _T = TypeVar("_T")
 
-_PATIENCE: Final = 1.0  # seconds that a connection waits for the engine
+_PATIENCE: Final = 0.8  # seconds that is waited for an engine that is silent, however much it is asked meanwhile
 
 
 class Publisher:
@@ -82,7 +82,8 @@ class Publisher:
 
         Args:
             topics: that may have changed.
-            patience: seconds that it waits for the engine; by default one. What is left then is done later.
+            patience: seconds that it waits for the engine; by default less than one, and none while the engine has
+                been silent for that long. What is left then is done later.
 
         Returns:
             whether the engine has been told.
@@ -203,6 +204,8 @@ class _Home:
         self._changing: dict[str, asyncio.Task[None]] = {}
         self._order = asyncio.Lock()
         self._waiting = 0
+        self._answers = 0
+        self._silent = False
 
     def is_alive(self) -> bool:
         """Whether the loop runs."""
@@ -217,7 +220,10 @@ class _Home:
         begun = [self._connect(), *(self._change(topic) for topic in topics)]
         tasks = [task for task in begun if task is not None]
         if tasks:  # pragma: no branch - there is always one on Python 3.11, which has no eager tasks
-            await asyncio.wait(tasks, timeout=_PATIENCE if patience is None else patience)
+            answers = self._answers
+            _, pending = await asyncio.wait(tasks, timeout=self._patience if patience is None else patience)
+            if pending and answers == self._answers:
+                self._silent = True
         return all(self._wanted(topic) == (topic in self._listening) for topic in topics)
 
     async def turn(self) -> None:
@@ -228,13 +234,22 @@ class _Home:
         starting = self._starting is not None and not self._started and not self._starting.done()
         if not starting and not self._waiting:
             return
-        end = self.loop.time() + _PATIENCE
+        end = self.loop.time() + self._patience
         self._waiting += 1
         try:
             async with self._order:
                 await self.follow((), max(0.0, end - self.loop.time()))
         finally:
             self._waiting -= 1
+
+    @property
+    def _patience(self) -> float:
+        # Else the waits of a connection that joins several rooms would add up.
+        return 0.0 if self._silent else _PATIENCE
+
+    def _answered(self) -> None:
+        self._answers += 1
+        self._silent = False
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -259,6 +274,7 @@ class _Home:
             self._note(error)
         else:
             self._started = True
+        self._answered()
 
     def _change(self, topic: str) -> asyncio.Task[None] | None:
         """Return the task that brings the engine up to date about a topic, or None when it is."""
@@ -282,8 +298,10 @@ class _Home:
                     await self._backplane.unsubscribe(topic)
                     self._listening.discard(topic)
                     self._receiver.forget(topic, self._listening)
+                self._answered()
         except Exception as error:
             # Whoever joins or leaves next has it tried again.
+            self._answered()
             self._note(error)
         finally:
             self._changing.pop(topic, None)

@@ -282,6 +282,37 @@ async def test_an_engine_that_does_not_answer_holds_nobody_up_for_long(process: 
     await until(lambda: process.engine.listening == {"room/a"})
 
 
+async def test_the_waits_for_an_engine_that_is_silent_do_not_add_up(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+    wait = asyncio.wait
+
+    async def waiting(tasks: Any, *, timeout: float | None = None) -> Any:
+        if timeout is not None:  # else it is that of a task of the engine
+            waits.append(timeout)
+        return await wait(tasks, timeout=timeout)
+
+    async def publish(topic: str, message: bytes) -> None: ...
+
+    monkeypatch.setattr("wsproto_core.publisher._PATIENCE", 0.01)
+    monkeypatch.setattr(asyncio, "wait", waiting)
+    monkeypatch.setattr(process.engine, "publish", publish)
+    async with held(process.engine):
+        await process.start()
+        for name in "abc":
+            await process.join(f"room/{name}")
+            await process.say("hi", room(name))
+        assert waits == [0.01, *[0] * 6]
+        waits.clear()
+    # One answer, and the engine is waited for again.
+    await until(lambda: process.engine.listening == process.wanted)
+    monkeypatch.setattr("wsproto_core.publisher._PATIENCE", PATIENCE)
+    await process.join("room/d")
+    assert process.engine.listening == process.wanted
+    assert waits == [PATIENCE]
+
+
 async def test_an_engine_that_is_down_is_counted_logged_once_and_asked_again(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
