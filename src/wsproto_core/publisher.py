@@ -11,10 +11,12 @@ import os
 import threading
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from wsproto_core.backplane import Backplane
 from wsproto_core.continuity import Numbering
 from wsproto_core.encoding import EncodedEvent
+from wsproto_core.errors import ConfigurationError
 from wsproto_core.presence import Present
 from wsproto_core.publications import (
     numbered,
@@ -66,7 +68,11 @@ class Publisher:
         self._reception.ears = ears
 
     async def start(self) -> None:
-        """Connect, unless that is done already."""
+        """Connect, unless that is done already.
+
+        Raises:
+            ConfigurationError: another hub uses the same backplane object.
+        """
         await self.follow(())
 
     async def stop(self) -> None:
@@ -75,6 +81,7 @@ class Publisher:
             home, self._home = self._home, None
         if home is not None:
             await self._run_at(home, home.stop())
+            home.ended = True
             self._reception.stop()
 
     async def follow(self, topics: Iterable[str], *, patience: float | None = None) -> bool:
@@ -136,8 +143,21 @@ class Publisher:
             if home is not None and home.is_alive():
                 return home, ()
             self._reception.hear_as(self.origin)
-            self._home = _Home(self._backplane, self._reception, self._wanted, self._note)
+            self._home = self._settle()
             return self._home, () if home is None else home.topics()
+
+    def _settle(self) -> _Home:
+        """Have the backplane live on this loop."""
+        with _homes_lock:
+            other = _homes.get(id(self._backplane))
+            if other is not None and other.is_alive():
+                # It would start and stop for both of them, and tell only one of what it hears.
+                raise ConfigurationError(
+                    f"This {type(self._backplane).__name__} is in use by another hub. Give each hub a backplane object "
+                    "of its own, or the URL of the engine."
+                )
+            home = _homes[id(self._backplane)] = _Home(self._backplane, self._reception, self._wanted, self._note)
+            return home
 
     async def _run_at(self, home: _Home, work: Coroutine[Any, Any, _T]) -> _T | None:
         if home.loop is asyncio.get_running_loop():
@@ -194,6 +214,8 @@ class _Home:
         note: Callable[[Exception | None], None],
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        self.ended = False
+        self._process = os.getpid()
         self._backplane = backplane
         self._receiver = receiver
         self._wanted = wanted
@@ -208,8 +230,8 @@ class _Home:
         self._silent = False
 
     def is_alive(self) -> bool:
-        """Whether the loop runs."""
-        return self.loop.is_running()
+        """Whether the loop runs, in this process."""
+        return not self.ended and self.loop.is_running() and self._process == os.getpid()
 
     def topics(self) -> list[str]:
         """Return what the engine was told to listen to, or is being told."""
@@ -305,3 +327,8 @@ class _Home:
             self._note(error)
         finally:
             self._changing.pop(topic, None)
+
+
+# By the identity of the backplane: it may be of any class, and each of these keeps its own alive.
+_homes: Final[WeakValueDictionary[int, _Home]] = WeakValueDictionary()
+_homes_lock: Final = threading.Lock()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.interpreter import run_python
-from wsproto_core import MemoryBackplane, room, user
+from wsproto_core import ConfigurationError, MemoryBackplane, room, user
 from wsproto_core.backplane import Receiver
 from wsproto_core.blocking import LoopThread
 from wsproto_core.encoding import EncodedEvent
@@ -554,6 +554,42 @@ async def test_a_loop_that_is_stuck_holds_up_no_other(process: Process, monkeypa
     assert done.wait(PATIENCE)
     thread.join()
     assert process.engine.steps == [("start", "")]
+
+
+def another(process: Process) -> Process:
+    """Return another hub with the same backplane object."""
+    other = Process(process.engine)
+    other.publisher = Publisher(process.engine, "another-hub", other.wanted.__contains__, other.count)
+    return other
+
+
+async def test_one_backplane_is_for_one_hub_at_a_time(process: Process) -> None:
+    other = another(process)
+    await process.join("room/a")
+    with pytest.raises(ConfigurationError, match=r"This Engine is in use by another hub\. Give each hub"):
+        await other.join("room/b")
+    assert process.engine.done("subscribe") == ["room/a"]
+    await process.publisher.stop()
+    await other.join("room/b")
+    with pytest.raises(ConfigurationError):
+        await process.join("room/a")
+    assert process.engine.done("subscribe") == ["room/a", "room/b"]
+
+
+def test_a_hub_whose_loop_has_ended_uses_its_backplane_no_more(process: Process) -> None:
+    other = another(process)
+    asyncio.run(process.join("room/a"))
+    asyncio.run(other.join("room/b"))
+    assert process.engine.done("subscribe") == ["room/a", "room/b"]
+
+
+async def test_a_fork_begins_anew_whatever_its_parent_was_at(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await process.join("room/a")
+    monkeypatch.setattr("os.getpid", lambda: -1)  # as in a child of this moment
+    await process.join("room/b")
+    assert process.engine.steps[:2] == process.engine.steps[2:4] == [("start", ""), ("subscribe", "room/a")]
 
 
 def test_what_runs_at_home_takes_the_backplane_along(process: Process) -> None:
