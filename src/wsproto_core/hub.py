@@ -43,7 +43,7 @@ from wsproto_core.parent import ParentWatch
 from wsproto_core.presence import Member, Presence
 from wsproto_core.problems import Problem
 from wsproto_core.publisher import Publisher
-from wsproto_core.recipients import Audience, SupportsAudience, connection, parse_subscription, room, user
+from wsproto_core.recipients import Audience, SupportsAudience, connection, parse_subscription, room
 from wsproto_core.registry import Router, default_registry
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
@@ -546,7 +546,7 @@ class Hub:
             name = self._index.identify(session)
         finally:
             self.gate.arrived(arrival)
-        revoked = arrival.revoked([user(identity.user_id)])
+        revoked = arrival.revoked((session.topics or {}).values())
         if revoked is not None:
             session.close(*revoked)
         if self._attendance is not None and before[0] is None:

@@ -45,8 +45,8 @@ class Watch:
     """
 
     __slots__ = (
-        "applied", "audience", "begun", "early", "failed", "infos", "loaded", "loading", "members", "sessions", "telling", "told",
-        "topic", "untold", "waiting",
+        "applied", "audience", "begun", "early", "failed", "infos", "loaded", "loading", "members", "sessions",
+        "telling", "told", "topic", "untold", "waiting",
     )  # fmt: skip
 
     def __init__(self, topic: str) -> None:

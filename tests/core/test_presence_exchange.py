@@ -410,6 +410,24 @@ async def test_a_lease_that_ended_is_noticed_and_mended(start: Callable[..., Any
     assert process.heard[-1] == (((process.name, "r1", 1),), ())
 
 
+async def test_a_loop_that_does_not_answer_is_logged_and_nothing_is_lost(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = await start()
+    process.come("a", "r1")
+
+    async def run(work: Any) -> None:
+        work.close()
+        raise TimeoutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(process.publisher, "run", run)
+        await process.exchange.flush()
+    assert "the store of presence fails" in caplog.text
+    await process.exchange.flush()
+    assert process.present == {"r1"}
+
+
 async def test_after_a_stop_nothing_is_left_also_when_the_store_is_away(start: Callable[..., Any]) -> None:
     process = await start()
     process.come("a", "r1")

@@ -583,9 +583,7 @@ def test_a_hub_whose_loop_has_ended_uses_its_backplane_no_more(process: Process)
     assert process.engine.done("subscribe") == ["room/a", "room/b"]
 
 
-async def test_a_fork_begins_anew_whatever_its_parent_was_at(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fork_begins_anew_whatever_its_parent_was_at(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     await process.join("room/a")
     monkeypatch.setattr("os.getpid", lambda: -1)  # as in a child of this moment
     await process.join("room/b")
