@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -17,6 +18,7 @@ from wsproto_core.index import Index
 from wsproto_core.origins import OriginPolicy
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection, everyone, user
+from wsproto_core.routes import channel_of
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
 from wsproto_core.settings import Settings
@@ -90,10 +92,15 @@ class Admission:
     used: bool = field(default=False, init=False)
 
     @property
+    def audiences(self) -> list[Audience]:
+        """What it will be addressed by as soon as it is open."""
+        own = (connection(self.connection_id), everyone(), _user_of(self.identity))
+        return [each for each in own if each is not None]
+
+    @property
     def revoked(self) -> tuple[int, str] | None:
         """The code and the reason that it is closed with as soon as it is open, if it was disconnected before."""
-        own = (connection(self.connection_id), everyone(), _user_of(self.identity))
-        return self.arrival.revoked([each for each in own if each is not None])
+        return self.arrival.revoked(self.audiences)
 
 
 class Gate:
@@ -118,6 +125,7 @@ class Gate:
         self._origins = OriginPolicy(settings.allowed_origins, required=settings.require_origin)
         self._lock = threading.Lock()
         self._reserved: dict[str, Admission] = {}
+        self._channels: Counter[str] = Counter()
         # Weakly: what ends before it begins to come in tells nobody.
         self._arriving: WeakSet[Arrival] = WeakSet()
 
@@ -178,6 +186,7 @@ class Gate:
             problem = self._full(admission)
             if problem is None:
                 self._reserved[admission.connection_id] = admission
+                self._channels.update(map(channel_of, admission.audiences))
         if problem is None:
             return admission
         self._security.handshake("limit", info, "connection refused: %s", problem.detail)
@@ -202,6 +211,14 @@ class Gate:
         with self._lock:
             if self._reserved.get(admission.connection_id) is admission:
                 del self._reserved[admission.connection_id]
+                for channel in map(channel_of, admission.audiences):
+                    self._channels[channel] -= 1
+                    if not self._channels[channel]:
+                        del self._channels[channel]
+
+    def awaits(self, channel: str) -> bool:
+        """Say whether a channel leads to somebody who holds a place."""
+        return channel in self._channels
 
     def expect(self) -> Arrival:
         """Note for somebody, from now on until it has `arrived`, what is disconnected."""

@@ -45,6 +45,7 @@ from wsproto_core.problems import Problem
 from wsproto_core.publisher import Publisher
 from wsproto_core.recipients import Audience, SupportsAudience, connection, parse_subscription, room
 from wsproto_core.registry import Router, default_registry
+from wsproto_core.routes import channel_of
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
 from wsproto_core.session import Session
@@ -153,11 +154,21 @@ class Hub:
             TypeError: a user id that is none.
             InvalidTopicError: a connection id that is none.
         """
-        return await self.gate.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+        admitted = await self.gate.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+        if self._publisher is not None and isinstance(admitted, Admission):
+            # From now on another process may disconnect it.
+            try:
+                await self._publisher.follow(map(channel_of, admitted.audiences))
+            except BaseException:
+                self.release(admitted)
+                raise
+        return admitted
 
     def release(self, admission: Admission) -> None:
         """Give back the place of a connection that was admitted but is not going to be opened."""
         self.gate.release(admission)
+        if self._publisher is not None:
+            self._somewhere(self._publisher.let_go(map(channel_of, admission.audiences)))
 
     def open(
         self, transport: Transport, admission: Admission, surroundings: Surroundings = _NO_SURROUNDINGS
@@ -384,8 +395,8 @@ class Hub:
         """Close every connection of an audience in all processes; in this one also those that are on their way.
 
         These are the connections whose handshake is under way, while ``authenticate`` runs for them too, and those
-        that say by ``ws.authenticate`` who they are. Another process has to be told through its engine, which it
-        listens to for a user or a room from the first open connection on.
+        that say by ``ws.authenticate`` who they are. Another process is told through the engine, which it listens to
+        for a user once its ``authenticate`` has answered, and for a room once a connection is in.
 
         Args:
             audience: ``user(42)``, ``room("lobby")``, ``connection(id)``.
@@ -589,7 +600,9 @@ class Hub:
 
     def _wants(self, channel: str) -> bool:
         """Say whether anybody in this process listens to a channel of the backplane."""
-        return self._index.has(channel) or (self._attendance is not None and self._attendance.wants(channel))
+        if self._index.has(channel) or self.gate.awaits(channel):
+            return True
+        return self._attendance is not None and self._attendance.wants(channel)
 
     def _attendance_with(self, backplane: Backplane | None) -> Attendance | None:
         setting = self.settings.presence

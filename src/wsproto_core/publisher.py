@@ -98,6 +98,12 @@ class Publisher:
         home, inherited = self._find_home()
         return bool(await self._run_at(home, home.follow([*inherited, *topics], patience)))
 
+    async def let_go(self, topics: Iterable[str]) -> None:
+        """Listen no more to those topics that nobody in this process listens to now, if the engine is connected to."""
+        home = self._home
+        if home is not None and home.is_alive():
+            await self._run_at(home, home.follow(list(topics)))
+
     async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run something on the loop that the backplane lives on.
 
