@@ -140,12 +140,13 @@ class Gate:
     ) -> Admission | Denial:
         """Decide about one connection; see `Hub.admit`."""
         arrival = self.expect()
-        admitted: Admission | Denial | None = None
         try:
             admitted = await self._decide(info, arrival, user_id, connection_id, rooms, state)
-        finally:
-            if not isinstance(admitted, Admission):
-                self.arrived(arrival)
+        except BaseException:
+            self.arrived(arrival)
+            raise
+        if isinstance(admitted, Denial):
+            self.arrived(arrival)
         return admitted
 
     async def _decide(
