@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
+from weakref import WeakSet
 
 from wsproto_core.closing import CloseCode
 from wsproto_core.codec import PLAIN, Codec, choose_subprotocol, find_codec
@@ -16,13 +18,14 @@ from wsproto_core.index import Index
 from wsproto_core.origins import OriginPolicy
 from wsproto_core.problems import Problem
 from wsproto_core.recipients import Audience, connection, everyone, user
+from wsproto_core.routes import channel_of
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
 from wsproto_core.settings import Settings
 from wsproto_core.tasks import resolved
 from wsproto_core.transport import ConnectionInfo
 
-__all__ = ["Admission", "Denial", "Gate", "close_code_of"]
+__all__ = ["Admission", "Arrival", "Denial", "Gate", "close_code_of"]
 
 log = logging.getLogger("wsproto_core.admission")
 # Names that others give to tokens in the query string.
@@ -42,6 +45,26 @@ class Denial:
     close_code: int
 
 
+class Arrival:
+    """Somebody who is not yet known by all that it will be addressed by, and who was disconnected meanwhile."""
+
+    __slots__ = ("__weakref__", "_asked")
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[frozenset[Audience], int, str]] = []
+
+    def note(self, audiences: frozenset[Audience], code: int, reason: str) -> None:
+        """Note that the connections of some audiences are disconnected."""
+        self._asked.append((audiences, code, reason))
+
+    def revoked(self, audiences: Iterable[Audience]) -> tuple[int, str] | None:
+        """Return what closes the one who turned out to be among these audiences, if anything does."""
+        if not self._asked:
+            return None
+        own = set(audiences)
+        return next(((code, reason) for asked, code, reason in self._asked if not asked.isdisjoint(own)), None)
+
+
 @dataclass(slots=True, eq=False)
 class Admission:
     """A connection that may be opened; it holds a place until `Hub.open` or `Hub.release`.
@@ -54,7 +77,7 @@ class Admission:
         codec: how its messages travel.
         rooms: that it is in from the beginning.
         state: what its state begins with.
-        revoked: the code and the reason that it is closed with as soon as it is open: it was disconnected before.
+        arrival: what was disconnected since it set out.
         used: whether it was opened or released already.
     """
 
@@ -65,8 +88,19 @@ class Admission:
     codec: Codec
     rooms: tuple[Audience | str, ...] = ()
     state: dict[str, Any] | None = None
-    revoked: tuple[int, str] | None = field(default=None, init=False)
+    arrival: Arrival = field(default_factory=Arrival)
     used: bool = field(default=False, init=False)
+
+    @property
+    def audiences(self) -> list[Audience]:
+        """What it will be addressed by as soon as it is open."""
+        own = (connection(self.connection_id), everyone(), _user_of(self.identity))
+        return [each for each in own if each is not None]
+
+    @property
+    def revoked(self) -> tuple[int, str] | None:
+        """The code and the reason that it is closed with as soon as it is open, if it was disconnected before."""
+        return self.arrival.revoked(self.audiences)
 
 
 class Gate:
@@ -91,6 +125,9 @@ class Gate:
         self._origins = OriginPolicy(settings.allowed_origins, required=settings.require_origin)
         self._lock = threading.Lock()
         self._reserved: dict[str, Admission] = {}
+        self._channels: Counter[str] = Counter()
+        # Weakly: what ends before it begins to come in tells nobody.
+        self._arriving: WeakSet[Arrival] = WeakSet()
 
     async def admit(
         self,
@@ -102,6 +139,25 @@ class Gate:
         state: Mapping[str, Any] | None,
     ) -> Admission | Denial:
         """Decide about one connection; see `Hub.admit`."""
+        arrival = self.expect()
+        try:
+            admitted = await self._decide(info, arrival, user_id, connection_id, rooms, state)
+        except BaseException:
+            self.arrived(arrival)
+            raise
+        if isinstance(admitted, Denial):
+            self.arrived(arrival)
+        return admitted
+
+    async def _decide(
+        self,
+        info: ConnectionInfo,
+        arrival: Arrival,
+        user_id: object,
+        connection_id: str | None,
+        rooms: Iterable[Audience | str],
+        state: Mapping[str, Any] | None,
+    ) -> Admission | Denial:
         denial = self.look(info)
         if denial is not None:
             return denial
@@ -125,11 +181,13 @@ class Gate:
             codec=find_codec(chosen) or PLAIN,
             rooms=tuple(rooms),
             state=dict(state) if state is not None else None,
+            arrival=arrival,
         )
         with self._lock:
             problem = self._full(admission)
             if problem is None:
                 self._reserved[admission.connection_id] = admission
+                self._channels.update(map(channel_of, admission.audiences))
         if problem is None:
             return admission
         self._security.handshake("limit", info, "connection refused: %s", problem.detail)
@@ -144,20 +202,43 @@ class Gate:
         return None
 
     def release(self, admission: Admission) -> None:
-        """Give a place back: the connection is in, or never comes."""
+        """Give the place of a connection back that never comes."""
+        self.take_in(admission)
+        self.arrived(admission.arrival)
+
+    def take_in(self, admission: Admission) -> None:
+        """Give a place back: the connection is among the others now, if not in its rooms yet."""
         admission.used = True
         with self._lock:
             if self._reserved.get(admission.connection_id) is admission:
                 del self._reserved[admission.connection_id]
+                for channel in map(channel_of, admission.audiences):
+                    self._channels[channel] -= 1
+                    if not self._channels[channel]:
+                        del self._channels[channel]
+
+    def awaits(self, channel: str) -> bool:
+        """Say whether a channel leads to somebody who holds a place."""
+        return channel in self._channels
+
+    def expect(self) -> Arrival:
+        """Note for somebody, from now on until it has `arrived`, what is disconnected."""
+        arrival = Arrival()
+        with self._lock:
+            self._arriving.add(arrival)
+        return arrival
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Note nothing more for somebody."""
+        with self._lock:
+            self._arriving.discard(arrival)
 
     def revoke(self, audiences: Iterable[Audience], code: int, reason: str) -> None:
         """Have connections that are on their way closed as soon as they are open; see `Hub.disconnect`."""
         asked = frozenset(audiences)
         with self._lock:
-            for admission in self._reserved.values():
-                own = {connection(admission.connection_id), everyone(), _user_of(admission.identity)}
-                if not asked.isdisjoint(own):
-                    admission.revoked = (code, reason)
+            for arrival in self._arriving:
+                arrival.note(asked, code, reason)
 
     async def _identify(self, info: ConnectionInfo, user_id: object) -> Identity | None:
         if user_id is not NOT_GIVEN:

@@ -12,7 +12,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,7 +131,7 @@ class Attendance:
         except BaseException:
             self.unwatch(session, topic)
             raise
-        await self._tell(watch)
+        await self._told(watch)
         with self._lock:
             if session in watch.sessions:
                 watch.sessions[session] = []
@@ -260,6 +260,14 @@ class Attendance:
         if self._exchange is not None:
             await self._exchange.flush()
 
+    async def _told(self, watch: Watch) -> None:
+        """Wait until all that is known by now has been told, whoever is at it and on whatever loop."""
+        told: Future[None] = Future()
+        with self._lock:
+            watch.waiting.append(told)
+        self._somewhere(self._tell(watch))
+        await asyncio.shield(asyncio.wrap_future(told))
+
     async def _tell(self, watch: Watch) -> None:
         """Tell those who watch what has changed. Whoever is at it goes on until nothing is left to tell."""
         with self._lock:
@@ -267,12 +275,14 @@ class Attendance:
             if watch.telling:
                 return
             watch.telling = True
+        waiting: list[Future[None]] = []
         try:
             while True:
                 with self._lock:
                     if not watch.untold:
                         return
                     watch.untold = False
+                    waiting, watch.waiting = watch.waiting, []
                     now = grouped(watch.members.items())
                 # Whose connections are others may have another name by now: somebody else of the user came in.
                 infos = await self._infos([now[key][0] for key in now if now[key] != watch.told.get(key)])
@@ -281,9 +291,16 @@ class Attendance:
                     diff = watch.diff(now)
                     if diff is not None:
                         self._push(watch, diff)
+                while waiting:
+                    waiting.pop().set_result(None)
         finally:
             with self._lock:
                 watch.telling = False
+                # Should it be torn down with its loop, nobody waits for it for good.
+                waiting += watch.waiting
+                watch.waiting = []
+            for each in waiting:
+                each.set_result(None)
 
     def _push(self, watch: Watch, diff: PresenceDiff) -> None:
         event = encode_event(diff, new_id())
@@ -389,7 +406,10 @@ class Attendance:
         )
 
     def _bury(self, alive: frozenset[str], since: float) -> None:
-        """Take processes for dead whose leases have ended, unless they were heard of after that was asked."""
+        """Take processes for dead whose leases have ended, unless they were heard of after that was asked.
+
+        The store answers, so what could not be found out before is asked again.
+        """
         changed = False
         with self._lock:
             for process in [each for each, heard in self._last_heard.items() if heard < since]:
@@ -399,8 +419,11 @@ class Attendance:
                 for key in [key for key in watch.members if key[0] not in known]:
                     del watch.members[key]
                     watch.untold = changed = True
+            stale = [watch for watch in self._watches.values() if watch.stale and not watch.loading]
         if changed:
             self._flush_soon()
+        if stale:
+            self._somewhere(self._reload(stale))
 
 
 def _as_json(user_id: object) -> int | str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Container
 from typing import Final
 
 __all__ = ["Continuity", "Numbering"]
@@ -67,3 +68,9 @@ class Continuity:
                 self._heard.clear()
             else:
                 self._heard.pop(topic, None)
+
+    def forget_others(self, topics: Container[str]) -> None:
+        """Begin anew with all topics but these."""
+        with self._lock:
+            for topic in [each for each in self._heard if each not in topics]:
+                del self._heard[topic]

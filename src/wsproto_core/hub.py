@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
@@ -45,6 +45,7 @@ from wsproto_core.problems import Problem
 from wsproto_core.publisher import Publisher
 from wsproto_core.recipients import Audience, SupportsAudience, connection, parse_subscription, room
 from wsproto_core.registry import Router, default_registry
+from wsproto_core.routes import channel_of
 from wsproto_core.security import NOT_GIVEN, Identity, as_identity
 from wsproto_core.security_log import SecurityLog
 from wsproto_core.session import Session
@@ -153,11 +154,21 @@ class Hub:
             TypeError: a user id that is none.
             InvalidTopicError: a connection id that is none.
         """
-        return await self.gate.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+        admitted = await self.gate.admit(info, user_id=user_id, connection_id=connection_id, rooms=rooms, state=state)
+        if self._publisher is not None and isinstance(admitted, Admission):
+            # From now on another process may disconnect it.
+            try:
+                await self._publisher.follow(map(channel_of, admitted.audiences))
+            except BaseException:
+                self.release(admitted)
+                raise
+        return admitted
 
     def release(self, admission: Admission) -> None:
         """Give back the place of a connection that was admitted but is not going to be opened."""
         self.gate.release(admission)
+        if self._publisher is not None:
+            self._somewhere(self._publisher.let_go(map(channel_of, admission.audiences)))
 
     def open(
         self, transport: Transport, admission: Admission, surroundings: Surroundings = _NO_SURROUNDINGS
@@ -198,17 +209,18 @@ class Hub:
         if session.negotiated:
             session.announce("ws.ready", self._ready(session, admission.identity))
         self._index.add(session)
-        self.gate.release(admission)
+        self.gate.take_in(admission)
         self._opened += 1
-        if admission.revoked is not None:
-            session.close(*admission.revoked)
-            return
-        if self.gate.closed:
+        revoked = admission.revoked
+        if revoked is not None:
+            session.close(*revoked)
+        elif self.gate.closed:
             # It was on its way when the drain began, which does not know of it.
             session.close(CloseCode.SERVICE_RESTART, "The server restarts.")
-            return
-        if admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
+        elif admission.rooms or self.settings.on_connect is not None or self._publisher is not None:
             session.start(self._begin(session, admission))
+            return
+        self.gate.arrived(admission.arrival)
 
     def forget(self, session: Session) -> None:
         """Let go of a connection that has ended."""
@@ -380,7 +392,11 @@ class Hub:
     async def disconnect(
         self, audience: Audience | SupportsAudience, code: int = CloseCode.NORMAL, reason: str = ""
     ) -> int:
-        """Close every connection of an audience in all processes, also those whose handshake is under way.
+        """Close every connection of an audience in all processes; in this one also those that are on their way.
+
+        These are the connections whose handshake is under way, while ``authenticate`` runs for them too, and those
+        that say by ``ws.authenticate`` who they are. Another process is told through the engine, which it listens to
+        for a user once its ``authenticate`` has answered, and for a room once a connection is in.
 
         Args:
             audience: ``user(42)``, ``room("lobby")``, ``connection(id)``.
@@ -533,8 +549,27 @@ class Hub:
         if session is None or authenticate is None:
             raise Problem("This server does not authenticate by message.", code="unauthenticated")
         info = replace(session.info, token=token, source="message")
+        arrival = self.gate.expect()
         try:
-            identity = as_identity(await resolved(authenticate(info)))
+            identity = await self._identity_of(session, lambda: authenticate(info))
+            before = (session.user_id, session.scopes)
+            session.identify(identity)
+            name = self._index.identify(session)
+        finally:
+            self.gate.arrived(arrival)
+        revoked = arrival.revoked((session.topics or {}).values())
+        if revoked is not None:
+            session.close(*revoked)
+        if self._attendance is not None and before[0] is None:
+            self._attendance.identified(session)
+        # Whoever gives up waiting must not keep what the new credential does not allow.
+        await asyncio.shield(start_eagerly(self._identified(context, name, before), session.loop))
+        return identity
+
+    async def _identity_of(self, session: Session, authenticate: Callable[[], Any]) -> Identity:
+        """Return who ``authenticate`` takes a connection for, if that may be."""
+        try:
+            identity = as_identity(await resolved(authenticate()))
             if identity is None or identity.user_id is None:
                 raise Problem("The token is not valid.", code="unauthenticated")
             identity.check_current(self.limits.credential_grace or 0.0)
@@ -546,13 +581,6 @@ class Hub:
         full = self.gate.full_for(identity) if session.user_id is None else None
         if full is not None:
             raise full
-        before = (session.user_id, session.scopes)
-        session.identify(identity)
-        name = self._index.identify(session)
-        if self._attendance is not None and before[0] is None:
-            self._attendance.identified(session)
-        # Whoever gives up waiting must not keep what the new credential does not allow.
-        await asyncio.shield(start_eagerly(self._identified(context, name, before), session.loop))
         return identity
 
     async def _identified(self, context: ActionContext[Any], name: str | None, before: tuple[Any, Any]) -> None:
@@ -572,7 +600,9 @@ class Hub:
 
     def _wants(self, channel: str) -> bool:
         """Say whether anybody in this process listens to a channel of the backplane."""
-        return self._index.has(channel) or (self._attendance is not None and self._attendance.wants(channel))
+        if self._index.has(channel) or self.gate.awaits(channel):
+            return True
+        return self._attendance is not None and self._attendance.wants(channel)
 
     def _attendance_with(self, backplane: Backplane | None) -> Attendance | None:
         setting = self.settings.presence
@@ -606,6 +636,10 @@ class Hub:
                 await self._publisher.follow(self._index.topics_of(session))
             for each in admission.rooms:
                 await self.memberships.join(ActionContext(session), each, text=room)
+            revoked = admission.arrival.revoked((session.topics or {}).values())
+            if revoked is not None:
+                session.close(*revoked)
+                return
             if self.settings.on_connect is not None:
                 await resolved(self.settings.on_connect(ActionContext(session)))
         except Problem as refusal:
@@ -615,6 +649,8 @@ class Hub:
                 raise
             log.exception("on_connect failed for connection %s", session.id)
             await session.refuse(Problem("Something went wrong on the server.", code="internal_error"))
+        finally:
+            self.gate.arrived(admission.arrival)
 
     def _ready(self, session: Session, identity: Identity | None) -> dict[str, Any]:
         user_id = session.user_id

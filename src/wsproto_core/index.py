@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wsproto_core.filters import FilterTrie
 from wsproto_core.recipients import Audience, TopicFilter, user
 from wsproto_core.routes import EVERYONE_CHANNEL, connection_channel
-from wsproto_core.topics import escape_level
+from wsproto_core.topics import RESERVED_LEVELS, escape_level
 
 if TYPE_CHECKING:
     from wsproto_core.session import Session
@@ -116,7 +116,9 @@ class Index:
         if channel == EVERYONE_CHANNEL:
             return list(self._connections.values())
         if channel not in self._channels:
-            return self.listeners(channel)
+            # Wildcards stand for no reserved level, and who listens with them may not know of one.
+            reserved = channel.partition("/")[0] in RESERVED_LEVELS
+            return self.members(channel) if reserved else self.listeners(channel)
         return [each for each in list(self._connections.values()) if connection_channel(each.id) == channel]
 
     def has(self, name: str) -> bool:

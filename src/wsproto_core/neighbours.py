@@ -46,7 +46,7 @@ class Neighbours:
         self._fanout.receive(publication)
 
     def disconnection(self, asked: Disconnection) -> None:
-        """Close the connections of some audiences, also those whose handshake is under way."""
+        """Close the connections of some audiences, also those that are on their way."""
         audiences = [each for each in asked.audiences if each.kind in BUILTIN_KINDS]
         self._gate.revoke(audiences, asked.code, asked.reason)
         for audience in audiences:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -57,8 +57,9 @@ class PresenceExchange:
         self._alive = alive
         self._lock = threading.Lock()
         self._pending: list[tuple[Entry, bool]] = []
+        self._anew = False
         self._incomplete = False
-        self._keeper: asyncio.Task[None] | None = None
+        self._holding: _Lease | None = None
         self._failing = False
 
     @property
@@ -76,8 +77,8 @@ class PresenceExchange:
 
     async def flush(self) -> None:
         """Put what has changed, and tell the others of it. What fails is tried again when the lease is renewed."""
-        if self._pending or self._incomplete:
-            await self._at_home(self._flush())
+        if self._pending or self._anew or self._incomplete:
+            await self._try_at_home(self._put_changes(renew=False))
 
     async def load(self, topic: str) -> Sequence[Present]:
         """Listen to who comes and goes on a topic from now on; return who is there.
@@ -101,47 +102,80 @@ class PresenceExchange:
 
     async def recover(self) -> None:
         """Hold the lease again, and put what is missing, after the engine was away."""
-        await self._at_home(self._renew_and_flush())
+        await self._try_at_home(self._put_changes(renew=True))
 
     async def stop(self) -> None:
         """Give the lease back."""
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None and not keeper.done() and keeper.get_loop().is_running():
-            await self._at_home(self._end(keeper))
+        lease = self._holding
+        if lease is not None and lease.keeper is not None and lease.loop.is_running():
+            await self._try_at_home(self._end(lease, lease.keeper))
 
     async def _at_home(self, work: Coroutine[Any, Any, _T]) -> _T:
         async with asyncio.timeout(2 * _PATIENCE):
             return await self._publisher.run(work)
 
+    async def _try_at_home(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await self._at_home(work)
+        except Exception as error:
+            self._note(error)
+
     async def _load(self, topic: str) -> Sequence[Present]:
         async with asyncio.timeout(_PATIENCE):
-            await self._publisher.follow([presence_channel(topic)])
+            if not await self._publisher.follow([presence_channel(topic)], patience=_PATIENCE):
+                # Whoever comes between the answer of the store and the subscription would never be heard of.
+                raise ConnectionError("nobody can be heard of who comes and goes")
             # Who looks holds a lease too: with each renewal it learns whose leases have ended.
-            await self._hold()
+            lease = self._lease_here()
+            async with lease.turn:
+                await self._hold(lease)
+                if self._anew:
+                    await self._put()
             return await self._store.members(topic)
 
-    async def _flush(self) -> None:
+    async def _put_changes(self, *, renew: bool) -> None:
+        """Put and tell what has changed. One at a time: what comes later must not be put before."""
+        lease = self._lease_here()
+        try:
+            async with lease.turn:
+                if renew:
+                    lease.held = False
+                await self._hold(lease)
+                await self._put()
+        except Exception as error:
+            self._note(error)
+        else:
+            self._note(None)
+
+    async def _put(self) -> None:
         with self._lock:
             batch, self._pending = self._pending, []
-            anew, self._incomplete = self._incomplete, False
-        joins, leaves = _net(batch)
+            incomplete, self._incomplete = self._incomplete, False
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._hold()
-                if anew:
-                    await self._store.leave(self.process)
-                    await self._renew(tell=True)
-                if joins:
-                    await self._store.add(self.process, joins)
-                if leaves:
-                    await self._store.remove(self.process, leaves)
-        except Exception as error:
+            if incomplete:
+                await _in_time(self._store.leave(self.process))
+                await self._renew()
+            anew, self._anew = self._anew, False
+            try:
+                # Of all that there is, what changes from now on waits for the next time.
+                await self._put_and_tell(batch, self._own() if anew else None)
+            except BaseException:
+                self._anew = anew
+                raise
+        except BaseException:
             with self._lock:
                 self._pending[:0] = batch
-                self._incomplete |= anew
-            self._note(error)
-            return
-        self._note(None)
+                self._incomplete |= incomplete
+            raise
+
+    async def _put_and_tell(self, batch: list[tuple[Entry, bool]], everything: list[Entry] | None) -> None:
+        joins, leaves = _latest(batch)
+        if everything is not None:
+            joins = everything
+        for start in range(0, len(joins), _CHUNK):
+            await _in_time(self._store.add(self.process, joins[start : start + _CHUNK]))
+        if leaves:
+            await _in_time(self._store.remove(self.process, leaves))
         await self._tell(joins, leaves)
 
     async def _tell(self, joins: Iterable[Entry], leaves: Iterable[Entry]) -> None:
@@ -150,57 +184,57 @@ class PresenceExchange:
             for topic, ref, user_id in entries:
                 changes[topic][place].append((self.process, ref, user_id))
         for topic, (came, went) in changes.items():
-            await self._publisher.change_presence(topic, came, went)
+            if not await self._publisher.change_presence(topic, came, went):
+                raise ConnectionError("the other processes could not be told")
 
-    async def _hold(self) -> None:
-        """See to it that there is a lease, and somebody who renews it on this loop."""
+    def _lease_here(self) -> _Lease:
+        """Return the lease on this loop; on another one than before it is to be renewed at once."""
         here = asyncio.get_running_loop()
-        if self._keeper is None or self._keeper.done() or self._keeper.get_loop() is not here:
-            await self._renew(tell=False)
-            self._keeper = here.create_task(self._keep())
+        if self._holding is None or self._holding.loop is not here:
+            self._holding = _Lease(here)
+        return self._holding
 
-    async def _renew(self, *, tell: bool) -> None:
+    async def _hold(self, lease: _Lease) -> None:
+        """See to it that there is a lease, and somebody who renews it on this loop."""
+        if lease.keeper is None or lease.keeper.done():
+            # Before the first renewal, so that one that fails is tried again too.
+            lease.keeper = lease.loop.create_task(self._keep(lease))
+        if not lease.held:
+            await self._renew()
+            lease.held = True
+
+    async def _renew(self) -> None:
         begun = monotonic()
-        renewal = await self._store.renew(self.process, self._lease)
-        if renewal.fresh:
-            own = self._own()
-            for start in range(0, len(own), _CHUNK):
-                await self._store.add(self.process, own[start : start + _CHUNK])
-            if tell:
-                await self._tell(own, ())
+        # That a lease is new is said once only: it is kept until everything has been put and told, and an answer that
+        # did not come may have said it.
+        before, self._anew = self._anew, True
+        renewal = await _in_time(self._store.renew(self.process, self._lease))
+        self._anew = before or renewal.fresh
         self._alive(renewal.alive, begun)
 
-    async def _renew_and_flush(self) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._renew(tell=True)
-        except Exception as error:
-            self._note(error)
-        else:
-            self._note(None)
-            await self.flush()
-
-    async def _keep(self) -> None:
+    async def _keep(self, lease: _Lease) -> None:
         while True:
             await asyncio.sleep(self._lease / _RENEWALS)
-            if not self._needed() and not self._pending:
-                break
-            await self._renew_and_flush()
-        await self._give_back()
+            async with lease.turn:
+                if not self._needed() and not self._pending:
+                    # Whoever comes meanwhile has to wait for that, and takes a new one.
+                    await self._give_back(lease)
+                    return
+            await self._put_changes(renew=True)
 
-    async def _end(self, keeper: asyncio.Task[None]) -> None:
+    async def _end(self, lease: _Lease, keeper: asyncio.Task[None]) -> None:
         await cancel_and_wait(keeper)
-        await self._give_back()
+        await self._give_back(lease)
         # Whose connections have not ended yet, the others would miss only with the next renewal.
         await self._tell((), self._own())
 
-    async def _give_back(self) -> None:
+    async def _give_back(self, lease: _Lease) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._store.leave(self.process)
+            await _in_time(self._store.leave(self.process))
         except Exception as error:
             # It ends by itself.
             log.debug("the lease of presence could not be given back: %r", error)
+        lease.keeper, lease.held = None, False
 
     def _note(self, error: Exception | None) -> None:
         if error is not None and not self._failing:
@@ -210,12 +244,37 @@ class PresenceExchange:
         self._failing = error is not None
 
 
-def _net(batch: Iterable[tuple[Entry, bool]]) -> tuple[list[Entry], list[Entry]]:
-    """Return who is there now and was not before, and the other way round."""
-    changes: dict[tuple[str, str], tuple[Entry, bool, bool]] = {}
-    for entry, present in batch:
-        key = (entry[0], entry[1])
-        first = changes[key][1] if key in changes else present
-        changes[key] = (entry, first, present)
-    net = [(entry, present) for entry, first, present in changes.values() if first == present]
-    return [entry for entry, present in net if present], [entry for entry, present in net if not present]
+class _Lease:
+    """What is known of the lease on one loop.
+
+    Attributes:
+        loop: that one.
+        turn: of whoever uses the lease, or puts something under it.
+        keeper: renews it; None while nobody needs it.
+        held: whether the renewal that was due has been done.
+    """
+
+    __slots__ = ("held", "keeper", "loop", "turn")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.turn = asyncio.Lock()
+        self.keeper: asyncio.Task[None] | None = None
+        self.held = False
+
+
+async def _in_time(step: Awaitable[_T]) -> _T:
+    async with asyncio.timeout(_PATIENCE):
+        return await step
+
+
+def _latest(batch: Iterable[tuple[Entry, bool]]) -> tuple[list[Entry], list[Entry]]:
+    """Return who is there now, and who is not any more.
+
+    Who came and went in between may have been put all the same, with all the others or by a step that failed half way.
+    """
+    latest = {(entry[0], entry[1]): (entry, present) for entry, present in batch}
+    return (
+        [entry for entry, present in latest.values() if present],
+        [entry for entry, present in latest.values() if not present],
+    )

@@ -9,12 +9,14 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from wsproto_core.backplane import Backplane
 from wsproto_core.continuity import Numbering
 from wsproto_core.encoding import EncodedEvent
+from wsproto_core.errors import ConfigurationError
 from wsproto_core.presence import Present
 from wsproto_core.publications import (
     numbered,
@@ -33,7 +35,7 @@ log = logging.getLogger("wsproto_core.backplane")
 
 _T = TypeVar("_T")
 
-_PATIENCE: Final = 1.0  # seconds that a connection waits for the engine
+_PATIENCE: Final = 0.8  # seconds that is waited for an engine that is silent, however much it is asked meanwhile
 
 
 class Publisher:
@@ -66,7 +68,11 @@ class Publisher:
         self._reception.ears = ears
 
     async def start(self) -> None:
-        """Connect, unless that is done already."""
+        """Connect, unless that is done already.
+
+        Raises:
+            ConfigurationError: another hub uses the same backplane object.
+        """
         await self.follow(())
 
     async def stop(self) -> None:
@@ -75,14 +81,28 @@ class Publisher:
             home, self._home = self._home, None
         if home is not None:
             await self._run_at(home, home.stop())
+            home.ended = True
+            self._reception.stop()
 
-    async def follow(self, topics: Iterable[str]) -> None:
+    async def follow(self, topics: Iterable[str], *, patience: float | None = None) -> bool:
         """Listen to those topics that somebody in this process listens to now, and to the others no more.
 
-        Returns when the engine has been told, or after a second; what is left then is done later.
+        Args:
+            topics: that may have changed.
+            patience: seconds that it waits for the engine; by default less than one, and none while the engine has
+                been silent for that long. What is left then is done later.
+
+        Returns:
+            whether the engine has been told.
         """
         home, inherited = self._find_home()
-        await self._run_at(home, home.follow([*inherited, *topics]))
+        return bool(await self._run_at(home, home.follow([*inherited, *topics], patience)))
+
+    async def let_go(self, topics: Iterable[str]) -> None:
+        """Listen no more to those topics that nobody in this process listens to now, if the engine is connected to."""
+        home = self._home
+        if home is not None and home.is_alive():
+            await self._run_at(home, home.follow(list(topics)))
 
     async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run something on the loop that the backplane lives on.
@@ -105,20 +125,16 @@ class Publisher:
         message = write_disconnection(self.origin, audiences, code, reason)
         await self._tell(map(channel_of, audiences), message)
 
-    async def change_presence(self, topic: str, joins: Iterable[Present], leaves: Iterable[Present]) -> None:
-        """Tell the other hubs who begins and who ceases to be present on a topic."""
-        await self._tell([presence_channel(topic)], write_presence_change(self.origin, topic, joins, leaves))
+    async def change_presence(self, topic: str, joins: Iterable[Present], leaves: Iterable[Present]) -> bool:
+        """Tell the other hubs who begins and who ceases to be present on a topic; say whether the engine took it."""
+        return await self._tell([presence_channel(topic)], write_presence_change(self.origin, topic, joins, leaves))
 
-    async def _tell(self, channels: Iterable[str], message: bytes) -> None:
+    async def _tell(self, channels: Iterable[str], message: bytes) -> bool:
         topics, home = dict.fromkeys(channels), self._home
         if home is None or not home.is_alive():
             # Nobody is connected to this process; it may still have something to say.
-            await self._publish(topics, message)
-        elif home.is_starting:
-            # What is said meanwhile would find no connection, and be lost.
-            await self._run_at(home, self._publish_once_started(home, topics, message))
-        else:
-            await self._run_at(home, self._publish(topics, message))
+            return await self._publish(topics, message)
+        return bool(await self._run_at(home, self._publish_in_turn(home, topics, message)))
 
     @property
     def origin(self) -> str:
@@ -133,27 +149,41 @@ class Publisher:
             if home is not None and home.is_alive():
                 return home, ()
             self._reception.hear_as(self.origin)
-            self._home = _Home(self._backplane, self._reception, self._wanted, self._note)
+            self._home = self._settle()
             return self._home, () if home is None else home.topics()
 
-    async def _run_at(self, home: _Home, work: Coroutine[Any, Any, None]) -> None:
+    def _settle(self) -> _Home:
+        """Have the backplane live on this loop."""
+        with _homes_lock:
+            other = _homes.get(id(self._backplane))
+            if other is not None and other.is_alive():
+                # It would start and stop for both of them, and tell only one of what it hears.
+                raise ConfigurationError(
+                    f"This {type(self._backplane).__name__} is in use by another hub. Give each hub a backplane object "
+                    "of its own, or the URL of the engine."
+                )
+            home = _homes[id(self._backplane)] = _Home(self._backplane, self._reception, self._wanted, self._note)
+            return home
+
+    async def _run_at(self, home: _Home, work: Coroutine[Any, Any, _T]) -> _T | None:
         if home.loop is asyncio.get_running_loop():
-            await work
-        elif home.is_alive():
+            return await work
+        if home.is_alive():
             try:
                 # The loop may end before it comes to this.
                 async with asyncio.timeout(2 * _PATIENCE):
-                    await on_loop(home.loop, work)
+                    return await on_loop(home.loop, work)
             except TimeoutError:
                 log.debug("the loop of the backplane does not answer")
         else:
             work.close()
+        return None
 
-    async def _publish_once_started(self, home: _Home, topics: Iterable[str], message: bytes) -> None:
-        await home.follow(())
-        await self._publish(topics, message)
+    async def _publish_in_turn(self, home: _Home, topics: Iterable[str], message: bytes) -> bool:
+        await home.turn()
+        return await self._publish(topics, message)
 
-    async def _publish(self, topics: Iterable[str], message: bytes) -> None:
+    async def _publish(self, topics: Iterable[str], message: bytes) -> bool:
         failure: Exception | None = None
         for topic in topics:
             try:
@@ -162,6 +192,7 @@ class Publisher:
             except Exception as error:
                 failure = error
         self._note(failure)
+        return failure is None
 
     def _note(self, error: Exception | None) -> None:
         """Count what went wrong with the engine, and log the first of a row."""
@@ -189,6 +220,8 @@ class _Home:
         note: Callable[[Exception | None], None],
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        self.ended = False
+        self._process = os.getpid()
         self._backplane = backplane
         self._receiver = receiver
         self._wanted = wanted
@@ -197,26 +230,54 @@ class _Home:
         self._started = False
         self._listening: set[str] = set()
         self._changing: dict[str, asyncio.Task[None]] = {}
+        self._order = asyncio.Lock()
+        self._waiting = 0
+        self._answers = 0
+        self._silent = False
 
     def is_alive(self) -> bool:
-        """Whether the loop runs."""
-        return self.loop.is_running()
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether the engine is being connected to for the first time."""
-        return self._starting is not None and not self._started and not self._starting.done()
+        """Whether the loop runs, in this process."""
+        return not self.ended and self.loop.is_running() and self._process == os.getpid()
 
     def topics(self) -> list[str]:
         """Return what the engine was told to listen to, or is being told."""
         return list({*self._listening, *self._changing})
 
-    async def follow(self, topics: Iterable[str]) -> None:
-        """Tell the engine what is wanted of these topics; wait for that, but not for long."""
+    async def follow(self, topics: Collection[str], patience: float | None = None) -> bool:
+        """Tell the engine what is wanted of these topics; wait for that, but not for long. Say whether it was done."""
         begun = [self._connect(), *(self._change(topic) for topic in topics)]
         tasks = [task for task in begun if task is not None]
         if tasks:  # pragma: no branch - there is always one on Python 3.11, which has no eager tasks
-            await asyncio.wait(tasks, timeout=_PATIENCE)
+            answers = self._answers
+            _, pending = await asyncio.wait(tasks, timeout=self._patience if patience is None else patience)
+            if pending and answers == self._answers:
+                self._silent = True
+        return all(self._wanted(topic) == (topic in self._listening) for topic in topics)
+
+    async def turn(self) -> None:
+        """Wait, but not for long, while the engine is being connected to, and for those who did so before.
+
+        What is published meanwhile would find no connection, and be lost; what is published after must not overtake it.
+        """
+        starting = self._starting is not None and not self._started and not self._starting.done()
+        if not starting and not self._waiting:
+            return
+        end = self.loop.time() + self._patience
+        self._waiting += 1
+        try:
+            async with self._order:
+                await self.follow((), max(0.0, end - self.loop.time()))
+        finally:
+            self._waiting -= 1
+
+    @property
+    def _patience(self) -> float:
+        # Else the waits of a connection that joins several rooms would add up.
+        return 0.0 if self._silent else _PATIENCE
+
+    def _answered(self) -> None:
+        self._answers += 1
+        self._silent = False
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -241,6 +302,7 @@ class _Home:
             self._note(error)
         else:
             self._started = True
+        self._answered()
 
     def _change(self, topic: str) -> asyncio.Task[None] | None:
         """Return the task that brings the engine up to date about a topic, or None when it is."""
@@ -263,9 +325,16 @@ class _Home:
                 else:
                     await self._backplane.unsubscribe(topic)
                     self._listening.discard(topic)
-                    self._receiver.forget(topic)
+                    self._receiver.forget(topic, self._listening)
+                self._answered()
         except Exception as error:
             # Whoever joins or leaves next has it tried again.
+            self._answered()
             self._note(error)
         finally:
             self._changing.pop(topic, None)
+
+
+# By the identity of the backplane: it may be of any class, and each of these keeps its own alive.
+_homes: Final[WeakValueDictionary[int, _Home]] = WeakValueDictionary()
+_homes_lock: Final = threading.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from time import monotonic
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from wsproto_core.publications import (
     read_publication,
 )
 from wsproto_core.rates import TokenBucket
+from wsproto_core.topics import has_wildcards
 
 __all__ = ["Ears", "Reception"]
 
@@ -117,9 +118,18 @@ class Reception:
             self._continuity.forget(topic)
         self._miss(named, f"on {len(named)} topics")
 
-    def forget(self, topic: str) -> None:
-        """Note that nobody listens to a topic any more."""
-        self._continuity.forget(topic)
+    def forget(self, topic: str, listening: Container[str] = ()) -> None:
+        """Note that nobody listens to a topic any more, or to a filter, while others are listened to."""
+        if has_wildcards(topic):
+            # An engine may have let in more than the filter, so what came through it is what has no other reason. What
+            # another filter lets in as well begins anew.
+            self._continuity.forget_others(listening)
+        else:
+            self._continuity.forget(topic)
+
+    def stop(self) -> None:
+        """Note that nobody listens to anything any more."""
+        self._continuity.forget()
 
     def _miss(self, topics: list[str] | None, where: str) -> None:
         self._count("gaps")

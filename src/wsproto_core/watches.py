@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from wsproto_core.builtin_actions import PresenceDiff, PresenceState
@@ -37,13 +38,15 @@ class Watch:
         early: what was heard meanwhile.
         begun: the number of who began last with that.
         applied: the number of whose answer was taken last.
+        failed: the number of who failed last with that.
         telling: whether somebody works on a diff.
         untold: whether there may be one.
+        waiting: for the next that is begun, and done, by whoever works on them.
     """
 
     __slots__ = (
-        "applied", "audience", "begun", "early", "infos", "loaded", "loading", "members", "sessions", "telling", "told",
-        "topic", "untold",
+        "applied", "audience", "begun", "early", "failed", "infos", "loaded", "loading", "members", "sessions",
+        "telling", "told", "topic", "untold", "waiting",
     )  # fmt: skip
 
     def __init__(self, topic: str) -> None:
@@ -58,8 +61,10 @@ class Watch:
         self.early: list[PresenceChange] = []
         self.begun = 0
         self.applied = 0
+        self.failed = 0
         self.telling = False
         self.untold = False
+        self.waiting: list[Future[None]] = []
 
     def change(self, change: PresenceChange) -> None:
         """Take in what another process says."""
@@ -85,7 +90,9 @@ class Watch:
     def finish(self, number: int, members: dict[Key, int | str] | None) -> None:
         """Take what an attempt found out, unless a later one was quicker; None is nothing."""
         self.loading -= 1
-        if members is not None and number > self.applied:
+        if members is None:
+            self.failed = max(self.failed, number)
+        elif number > self.applied:
             self.applied = number
             self.members = members
             for change in self.early:
@@ -93,6 +100,11 @@ class Watch:
             self.loaded = True
         if not self.loading:
             self.early.clear()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the members have to be found out again: the last who was to do that failed."""
+        return self.failed > self.applied
 
     def state(self) -> PresenceState:
         """Return what those who asked know."""

@@ -8,9 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from tests.core.peer import V1, hub_of, peer
+from tests.core.held import Gate
+from tests.core.peer import V1, hub_of, opened, peer, until
 from wsproto_core import (
     Admission,
+    Audience,
     CloseCode,
     ConnectionInfo,
     Denial,
@@ -21,6 +23,7 @@ from wsproto_core import (
     Problem,
     Tickets,
     connection,
+    everyone,
     room,
     user,
 )
@@ -368,3 +371,77 @@ async def test_who_is_disconnected_on_the_way_in_is_closed_at_once() -> None:
         assert other.revoked is None
         hub.release(other)
     assert not hub.connections
+
+
+@pytest.mark.parametrize("audience", [user(42), connection("mine"), everyone()], ids=str)
+async def test_who_is_disconnected_while_it_authenticates_is_closed_at_once(audience: Audience) -> None:
+    gate = Gate()
+
+    async def authenticate(info: ConnectionInfo) -> int:
+        await gate.wait()
+        return 42
+
+    hub = hub_of(authenticate=authenticate, on_connect=lambda context: pytest.fail("it is not let in"))
+    opening = asyncio.create_task(opened(hub, connection_id="mine"))
+    await until(lambda: gate.entered)
+    await hub.disconnect(user(43), 3003, "Banned.")
+    await hub.disconnect(audience, 3003, "Banned.")
+    gate.open.set()
+    client = await opening
+    assert await client.cut() == (3003, "Banned.")
+    await client.leave()
+    assert not hub.gate._arriving
+
+
+async def test_who_is_on_the_way_into_a_room_is_disconnected_with_it() -> None:
+    hub = hub_of(on_connect=lambda context: pytest.fail("it is not let in"))
+    admission = await admitted(hub, rooms=["a", room("b")])
+    await hub.disconnect(room("c"), 3003)
+    await hub.disconnect(room("b"), 3003, "Closed.")
+    transport = MemoryTransport()
+    session = hub.open(transport, admission)
+    while await transport.next_frame() is not None:
+        pass
+    assert (transport.close_code, transport.close_reason) == (3003, "Closed.")
+    session.closed(3003)
+    await session.finished()
+    assert not hub.gate._arriving
+
+
+async def test_nothing_is_noted_for_those_who_are_in_or_never_come() -> None:
+    def authenticate(info: ConnectionInfo) -> int:
+        if info.token is None:
+            raise ValueError("of a test")
+        return int(info.token)
+
+    hub = hub_of(authenticate=authenticate, limits=Limits(max_connections=1))
+    with pytest.raises(ValueError, match="of a test"):
+        await hub.admit(ConnectionInfo())
+    async with peer(hub, user_id=1):
+        assert not hub.gate._arriving
+        await denied(hub, ConnectionInfo(token="2"))
+        assert not hub.gate._arriving
+    hub.release(await admitted(hub, ConnectionInfo(token="2")))
+    assert not hub.gate._arriving
+
+
+async def test_who_is_disconnected_while_it_says_who_it_is_is_closed_once_that_is_known() -> None:
+    gate = Gate()
+
+    async def authenticate(info: ConnectionInfo) -> object:
+        if info.token is None:
+            return AUTHENTICATE_LATER
+        await gate.wait()
+        return 42
+
+    hub = hub_of(authenticate=authenticate)
+    async with peer(hub) as client, peer(hub) as other:
+        await client.send("ws.authenticate", {"token": "t"})
+        await until(lambda: gate.entered)
+        await hub.disconnect(user(42), 3003, "Banned.")
+        await other.send("ws.authenticate", {"token": "t"})
+        await until(lambda: gate.entered == 2)
+        gate.open.set()
+        assert await client.cut() == (3003, "Banned.")
+        assert (await other.read())["event"] == "ws.authenticated"
+        assert not hub.gate._arriving

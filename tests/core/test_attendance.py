@@ -429,6 +429,27 @@ async def test_after_a_gap_everything_is_looked_at_again(
     await hub.stop()
 
 
+async def test_what_could_not_be_found_out_after_a_gap_is_asked_again_with_the_next_renewal(
+    make: Callable[..., Hub], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Awkward()
+    hub = make(backplane="memory://asked-again", presence=Presence(store=store))
+    async with peer(hub, user_id=1) as ann:
+        await subscribe(ann)
+        await store.renew("other", 30)
+        await store.add("other", [("room/a", "r", 2)])
+        store.error = ConnectionError("away")
+        hub._neighbours.gap(["$presence/room/a"])
+        await until(lambda: "cannot be found out" in caplog.text)
+        store.error = None
+        assert hub._attendance is not None
+        assert hub._attendance._exchange is not None
+        await hub._attendance._exchange.recover()
+        assert await diff(ann) == {"joins": [(2, 1)]}
+        assert not watched(hub).stale
+    await hub.stop()
+
+
 @pytest.mark.parametrize("error", [TimeoutError(), RuntimeError("the engine is away")])
 async def test_an_engine_that_does_not_answer_is_asked_again_later(
     make: Callable[..., Hub], monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -585,7 +606,7 @@ async def test_without_presence_gaps_leaving_and_stopping_go_on(make: Callable[.
     await hub.stop()
 
 
-async def test_who_asks_while_names_are_fetched_is_told_by_a_diff(make: Callable[..., Hub]) -> None:
+async def test_who_asks_while_names_are_fetched_waits_for_them(make: Callable[..., Hub]) -> None:
     fetched = asyncio.Event()
 
     async def names(user_ids: list[int | str]) -> dict[int | str, str]:
@@ -596,7 +617,55 @@ async def test_who_asks_while_names_are_fetched_is_told_by_a_diff(make: Callable
     async with peer(hub, user_id=1) as ann, peer(hub, user_id=2) as bob:
         asking = asyncio.create_task(subscribe(ann))
         await until(lambda: hub._attendance and hub._attendance._watches and watched(hub).telling)
-        assert await subscribe(bob) == []
+        asking_too = asyncio.create_task(subscribe(bob))
+        await until(lambda: watched(hub).waiting)
         fetched.set()
         assert (1, 1) in await asking
-        assert [await diff(bob), await diff(bob)] == [{"joins": [(1, 1)]}, {"joins": [(2, 1)]}]
+        assert await asking_too == [(1, 1), (2, 1)]
+
+
+async def test_who_waits_for_the_state_waits_for_no_more_than_was_known_when_it_asked(make: Callable[..., Hub]) -> None:
+    turns: asyncio.Queue[None] = asyncio.Queue()
+
+    async def names(user_ids: list[int | str]) -> dict[int | str, str]:
+        await turns.get()
+        return {}
+
+    hub = make(presence=Presence(info=names))
+    async with peer(hub, user_id=1) as ann, peer(hub, user_id=2) as bob:
+        asking = asyncio.create_task(subscribe(ann))
+        await until(lambda: hub._attendance and hub._attendance._watches and watched(hub).telling)
+        await bob.context.join("a")
+        turns.put_nowait(None)
+        # Of the second round nobody has the names yet.
+        assert (1, 1) in await asking
+        turns.put_nowait(None)
+        assert await diff(ann) == {"joins": [(2, 1)]}
+
+
+async def test_a_loop_that_ends_while_names_are_fetched_leaves_nobody_waiting(make: Callable[..., Hub]) -> None:
+    async def names(user_ids: list[int | str]) -> dict[int | str, str]:
+        if asyncio.get_running_loop() is not here:
+            entered.set()
+            await asyncio.Event().wait()
+        return {}
+
+    here, entered = asyncio.get_running_loop(), threading.Event()
+    hub = make(presence=Presence(info=names))
+    attendance = hub._attendance
+    assert attendance is not None
+
+    async def fetch() -> None:
+        watch = attendance._watches["room/a"]
+        task = asyncio.create_task(attendance._tell(watch))
+        await until(lambda: len(watch.waiting) == 1)
+        task.cancel()
+
+    with Elsewhere() as elsewhere:
+        async with peer(hub, user_id=1) as ann, peer(hub, user_id=2) as bob:
+            await subscribe(ann)
+            watched(hub).members["x", "r"] = 3
+            fetching = asyncio.create_task(elsewhere.run(fetch()))
+            await until(entered.is_set)
+            assert await subscribe(bob) == [(1, 1)]
+            await fetching

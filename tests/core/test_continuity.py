@@ -56,6 +56,16 @@ def test_what_was_forgotten_begins_anew() -> None:
     assert not continuity.hear("u", "h", 9)
 
 
+def test_all_but_some_may_be_forgotten() -> None:
+    continuity = Continuity()
+    for topic in "tuv":
+        continuity.hear(topic, "h", 1)
+    continuity.forget_others({"u", "w"})
+    assert not continuity.hear("t", "h", 5)
+    assert not continuity.hear("v", "h", 5)
+    assert continuity.hear("u", "h", 5)
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wsproto_core.continuity._TOPICS", 2)
     monkeypatch.setattr("wsproto_core.continuity._SPEAKERS", 2)

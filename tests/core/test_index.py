@@ -137,6 +137,16 @@ async def test_behind_a_topic_are_its_members_and_those_of_filters(session) -> N
     assert index.behind("sport/golf") == [two]
 
 
+async def test_behind_a_reserved_level_is_nobody_who_listens_with_wildcards(session) -> None:
+    index, one, two = Index(), await session("c1", 42), await session("c2")
+    for each, audience in ((one, room("secret")), (two, TopicFilter("#")), (two, TopicFilter("+/+"))):
+        index.add(each)
+        join(index, each, audience)
+    assert index.behind("room/secret") == index.behind("user/42") == [one]
+    assert index.behind("$presence/sport") == index.behind("connection/process/gone") == []
+    assert index.behind("sport/golf") == [two]
+
+
 async def test_rooms_are_told_by_the_names_that_they_were_given(session) -> None:
     index, one = Index(), await session("c1", 42)
     index.add(one)

@@ -1,13 +1,14 @@
 """What other processes ask for, between hubs that share a backplane in memory."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.core.peer import V1, Elsewhere, Peer, hub_of, opened, peer
-from wsproto_core import Audience, Event, Hub, Registry, TopicFilter, connection, everyone, room, topic, user
+from tests.core.peer import V1, Elsewhere, Peer, hub_of, opened, peer, until
+from wsproto_core import Admission, Audience, Event, Hub, Registry, TopicFilter, connection, everyone, room, topic, user
 from wsproto_core.ids import new_id
 from wsproto_core.publications import Disconnection
 from wsproto_core.routes import EVERYONE_CHANNEL, channel_of
@@ -84,6 +85,43 @@ async def test_who_is_on_the_way_is_disconnected_by_another_process_too() -> Non
     admission = await hub.admit((await _info()), user_id=7)
     hub._neighbours.disconnection(asked(user(7)))
     assert admission.revoked == (4000, "")
+
+
+async def test_a_process_where_somebody_is_only_on_the_way_hears_of_a_disconnection() -> None:
+    one, other = (hub_of(backplane="memory://on-the-way") for _ in range(2))
+    info = await _info()
+    admissions = [await other.admit(info, user_id=user_id, connection_id=f"c{user_id}") for user_id in (7, 8, 8)]
+    assert isinstance(admissions[0], Admission)
+    for audience in (user(7), connection("c8")):
+        await one.disconnect(audience, 4000)
+    revoked = [each.revoked for each in admissions if isinstance(each, Admission)]
+    assert revoked == [(4000, ""), (4000, "")]
+    bus = other._publisher._backplane._bus  # type: ignore[union-attr]
+    assert set(bus.listeners) == {"user/7", "user/8", "connection/c7", "connection/c8", EVERYONE_CHANNEL}
+    for each in admissions:
+        if isinstance(each, Admission):
+            other.release(each)
+    await until(lambda: not bus.listeners)
+    for hub in (one, other):
+        await hub.stop()
+    other.release(admissions[0])
+    await until(lambda: not other._background)
+    assert other._publisher._home is None  # type: ignore[union-attr]
+
+
+async def test_who_gives_up_waiting_for_the_engine_holds_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = hub_of(backplane="memory://given-up")
+
+    async def follow(topics: Any) -> None:
+        raise asyncio.CancelledError
+
+    info = await _info()
+    monkeypatch.setattr(hub._publisher, "follow", follow)
+    with pytest.raises(asyncio.CancelledError):
+        await hub.admit(info, user_id=7, connection_id="c7")
+    assert not hub.gate.awaits("user/7")
+    assert not hub.gate._reserved
+    await until(lambda: not hub._background)
 
 
 async def _info() -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.interpreter import run_python
-from wsproto_core import MemoryBackplane, room, user
+from wsproto_core import ConfigurationError, MemoryBackplane, room, user
 from wsproto_core.backplane import Receiver
 from wsproto_core.blocking import LoopThread
 from wsproto_core.encoding import EncodedEvent
@@ -245,6 +245,33 @@ async def test_what_is_said_while_it_connects_waits_for_that(process: Process) -
     assert process.engine.done("publish") == ["room/a"]
 
 
+async def test_what_is_said_right_after_it_connected_comes_after_what_waited_for_that(process: Process) -> None:
+    saying: list[asyncio.Task[None]] = []
+
+    async def start(receiver: Receiver) -> None:
+        await process.engine.step("start")
+        # Whoever waits goes on when this has ended; this one is quicker.
+        asyncio.get_running_loop().call_soon(lambda: saying.append(asyncio.create_task(process.say("4", room("a")))))
+
+    process.engine.start = start
+    async with held(process.engine):
+        starting = asyncio.create_task(process.start())
+        await until(lambda: process.engine.steps == [("start", "")])
+        saying += [asyncio.create_task(process.say(each, room("a"))) for each in "123"]
+        given_up = saying.pop(1)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        given_up.cancel()
+    await asyncio.gather(starting, *saying)
+    await until(lambda: len(saying) == 3)
+    await saying[-1]
+    said = [read_publication(message) for message in process.engine.messages]
+    assert [each.payload for each in said if isinstance(each, Publication)] == [
+        '{"text":"1"}', '{"text":"3"}', '{"text":"4"}',
+    ]  # fmt: skip
+    assert [each.number for each in said] == [1, 2, 3]
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_an_engine_that_does_not_answer_holds_nobody_up_for_long(process: Process) -> None:
     async with held(process.engine):
@@ -253,6 +280,37 @@ async def test_an_engine_that_does_not_answer_holds_nobody_up_for_long(process: 
             await process.join("room/a")
         assert process.engine.listening == set()
     await until(lambda: process.engine.listening == {"room/a"})
+
+
+async def test_the_waits_for_an_engine_that_is_silent_do_not_add_up(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+    wait = asyncio.wait
+
+    async def waiting(tasks: Any, *, timeout: float | None = None) -> Any:
+        if timeout is not None:  # else it is that of a task of the engine
+            waits.append(timeout)
+        return await wait(tasks, timeout=timeout)
+
+    async def publish(topic: str, message: bytes) -> None: ...
+
+    monkeypatch.setattr("wsproto_core.publisher._PATIENCE", 0.01)
+    monkeypatch.setattr(asyncio, "wait", waiting)
+    monkeypatch.setattr(process.engine, "publish", publish)
+    async with held(process.engine):
+        await process.start()
+        for name in "abc":
+            await process.join(f"room/{name}")
+            await process.say("hi", room(name))
+        assert waits == [0.01, *[0] * 6]
+        waits.clear()
+    # One answer, and the engine is waited for again.
+    await until(lambda: process.engine.listening == process.wanted)
+    monkeypatch.setattr("wsproto_core.publisher._PATIENCE", PATIENCE)
+    await process.join("room/d")
+    assert process.engine.listening == process.wanted
+    assert waits == [PATIENCE]
 
 
 async def test_an_engine_that_is_down_is_counted_logged_once_and_asked_again(
@@ -358,6 +416,29 @@ async def test_who_unsubscribes_misses_nothing_meanwhile(process: Process) -> No
     assert process.gaps == []
     process.engine.receiver("room/a", said(7))
     assert process.gaps == [["room/a"]]
+
+
+async def test_who_leaves_a_filter_misses_nothing_of_what_came_through_it(process: Process) -> None:
+    def hear(topic: str, number: int) -> None:
+        assert process.engine.receiver is not None
+        message = write_publication(EncodedEvent(new_id(), "said", "{}"), "x", [room("a")])
+        process.engine.receiver(topic, numbered(message, number))
+
+    await process.start()
+    await process.join("sport/+", "sport/golf")
+    for topic in ("sport/golf", "sport/tennis", "sport/tennis/score"):  # an engine may let in too much
+        hear(topic, 1)
+    await process.leave("sport/+")
+    await process.join("sport/tennis", "sport/tennis/score")
+    for topic in ("sport/tennis", "sport/tennis/score"):
+        hear(topic, 5)
+    assert process.gaps == []
+    hear("sport/golf", 5)
+    assert process.gaps == [["sport/golf"]]
+    await process.publisher.stop()
+    await process.join("sport/golf")
+    hear("sport/golf", 9)
+    assert process.gaps == [["sport/golf"]]
 
 
 async def test_after_a_stop_nothing_is_delivered_and_the_next_use_connects_again(process: Process) -> None:
@@ -473,6 +554,40 @@ async def test_a_loop_that_is_stuck_holds_up_no_other(process: Process, monkeypa
     assert done.wait(PATIENCE)
     thread.join()
     assert process.engine.steps == [("start", "")]
+
+
+def another(process: Process) -> Process:
+    """Return another hub with the same backplane object."""
+    other = Process(process.engine)
+    other.publisher = Publisher(process.engine, "another-hub", other.wanted.__contains__, other.count)
+    return other
+
+
+async def test_one_backplane_is_for_one_hub_at_a_time(process: Process) -> None:
+    other = another(process)
+    await process.join("room/a")
+    with pytest.raises(ConfigurationError, match=r"This Engine is in use by another hub\. Give each hub"):
+        await other.join("room/b")
+    assert process.engine.done("subscribe") == ["room/a"]
+    await process.publisher.stop()
+    await other.join("room/b")
+    with pytest.raises(ConfigurationError):
+        await process.join("room/a")
+    assert process.engine.done("subscribe") == ["room/a", "room/b"]
+
+
+def test_a_hub_whose_loop_has_ended_uses_its_backplane_no_more(process: Process) -> None:
+    other = another(process)
+    asyncio.run(process.join("room/a"))
+    asyncio.run(other.join("room/b"))
+    assert process.engine.done("subscribe") == ["room/a", "room/b"]
+
+
+async def test_a_fork_begins_anew_whatever_its_parent_was_at(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    await process.join("room/a")
+    monkeypatch.setattr("os.getpid", lambda: -1)  # as in a child of this moment
+    await process.join("room/b")
+    assert process.engine.steps[:2] == process.engine.steps[2:4] == [("start", ""), ("subscribe", "room/a")]
 
 
 def test_what_runs_at_home_takes_the_backplane_along(process: Process) -> None:

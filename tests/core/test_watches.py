@@ -92,3 +92,13 @@ def test_an_attempt_that_failed_changes_nothing() -> None:
     watch.finish(watch.begin(), None)
     assert watch.loaded
     assert set(watch.members) == {("p", "r")}
+
+
+def test_the_last_attempt_says_whether_another_is_needed() -> None:
+    watch = Watch("a")
+    first, second = watch.begin(), watch.begin()
+    watch.finish(second, None)
+    watch.finish(first, {("p", "r"): 1})
+    assert watch.stale
+    watch.finish(watch.begin(), {("p", "r"): 1})
+    assert not watch.stale
