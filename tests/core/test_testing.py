@@ -173,6 +173,21 @@ async def test_who_receives_during_a_call_gets_what_is_not_the_calls(registry: R
         assert (await client.expect(Said)).text == "2"
 
 
+async def test_who_waits_gets_what_is_there_however_many_others_wait(registry: Registry) -> None:
+    async with connect(registry, user_id=7) as client:
+        others = [asyncio.create_task(each) for each in (client.receive(), client.receive_raw(), client.closed())]
+        await asyncio.sleep(0)
+        calls = (client.call("say", {"text": str(number)}) for number in range(5))
+        assert [reply.expect(Said).text for reply in await asyncio.gather(*calls)] == ["0", "1", "2", "3", "4"]
+        await client.hub.emit(Said(text="1"), to=user(7))
+        assert isinstance(message := await others[0], EventEnvelope)
+        assert message.payload == {"text": "1"}
+        for each in others[1:]:
+            each.cancel()
+        await client.hub.emit(Said(text="2"), to=user(7))
+        assert (await client.expect(Said)).text == "2"
+
+
 async def test_the_next_event_of_a_class_is_waited_for(registry: Registry) -> None:
     async with connect(registry, user_id=7) as client:
         emitting = asyncio.create_task(client.hub.emit(Left(user_id=1), to=user(7)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, Unpack
@@ -87,7 +87,8 @@ class Client:
         self._codec = codec
         transport.on_close = session.closed
         # What was read, for who waits for it: one reads for all, as calls may run at the same time.
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[bool] | None = None
+        self._readers = 0
         self._calls: dict[str, deque[_Message]] = {}
         self._aside: deque[_Message] = deque()
         self._raw: deque[str | bytes] = deque()
@@ -205,7 +206,7 @@ class Client:
         try:
             async with asyncio.timeout(_PATIENCE):
                 while not box:
-                    if not await self._read(box):
+                    if not await self._read():
                         code, reason = self.transport.close_code, self.transport.close_reason
                         raise AssertionError(f"The connection was closed ({code} {reason}) while waiting for {what}.")
         except TimeoutError:
@@ -213,20 +214,30 @@ class Client:
             raise AssertionError(f"Waited {_PATIENCE:g} seconds for {what}.{hint}") from None
         return box.popleft()
 
-    async def _read(self, box: Collection[object] = ()) -> bool:
-        """Read a frame, unless who read before has found one for this box; False when the connection was closed."""
-        async with self._reading:
-            if box:
-                return True
-            frame = await self.transport.next_frame()
-            if frame is None:
-                return False
-            message = self._message(frame)
-            if message is None:
-                self._raw.append(frame)
-            else:
-                self._calls.get(message.req_id or "", self._aside).append(message)
-            return True
+    async def _read(self) -> bool:
+        """Wait until a frame has been put where it belongs, whoever waits for it; False when the connection was closed."""
+        reading = self._reading
+        if reading is None or reading.done():
+            reading = self._reading = asyncio.create_task(self._take_frame())
+        self._readers += 1
+        try:
+            return await asyncio.shield(reading)
+        finally:
+            self._readers -= 1
+            if self._reading is not None and not self._readers:
+                self._reading.cancel()
+                self._reading = None
+
+    async def _take_frame(self) -> bool:
+        frame = await self.transport.next_frame()
+        if frame is None:
+            return False
+        message = self._message(frame)
+        if message is None:
+            self._raw.append(frame)
+        else:
+            self._calls.get(message.req_id or "", self._aside).append(message)
+        return True
 
     def _message(self, frame: str | bytes) -> _Message | None:
         try:
