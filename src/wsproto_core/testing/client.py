@@ -215,7 +215,7 @@ class Client:
         return box.popleft()
 
     async def _read(self) -> bool:
-        """Wait until a frame has been put where it belongs, whoever waits for it; False when the connection was closed."""
+        """Wait until a frame has come, whoever waits for it; False when the connection was closed."""
         reading = self._reading
         if reading is None or reading.done():
             reading = self._reading = asyncio.create_task(self._take_frame())
