@@ -79,7 +79,7 @@ async def test_the_claims_of_user_and_scopes_have_the_names_that_they_are_given(
 
 
 async def test_a_user_may_be_an_integer() -> None:
-    assert await ask(authenticator(), token(sub=42, exp=NOW + 60)) == Identity(42, expires_at=NOW + 60)
+    assert await ask(authenticator(), token(sub=42, exp=NOW + DAY)) == Identity(42, expires_at=NOW + DAY)
 
 
 async def test_the_clocks_may_be_apart_by_the_leeway_at_both_ends() -> None:
@@ -88,7 +88,7 @@ async def test_the_clocks_may_be_apart_by_the_leeway_at_both_ends() -> None:
     await refused(authenticator(leeway=1), token(exp=end))
 
 
-NOW = int(time.time())
+NOW, DAY = int(time.time()), 86_400  # the tests may take a while to come to one
 BAD: dict[str, Callable[[], str]] = {
     "empty": str,
     "no token": lambda: "hello",
@@ -102,22 +102,22 @@ BAD: dict[str, Callable[[], str]] = {
     "an algorithm that is an object": lambda: f"{segment({'alg': {}})}.e30.AAAA",
     "another secret": lambda: token(OTHER),
     "expired": lambda: token(exp=NOW - 1),
-    "not yet": lambda: token(nbf=NOW + 600),
-    "issued in the future": lambda: token(iat=NOW + 600),
+    "not yet": lambda: token(nbf=NOW + DAY),
+    "issued in the future": lambda: token(iat=NOW + DAY),
     "an audience where none is expected": lambda: token(aud="mail"),
     "no end": lambda: jwt.encode({"sub": "ada"}, SECRET),
-    "no user": lambda: jwt.encode({"exp": NOW + 60}, SECRET),
+    "no user": lambda: jwt.encode({"exp": NOW + DAY}, SECRET),
     "a user of null": lambda: token(sub=None),
     "an empty user": lambda: token(sub=""),
     "a user that is a list": lambda: token(sub=["ada"]),
     "a user that is a fraction": lambda: token(sub=1.5),
     "a user that is a truth": lambda: token(sub=True),
     "an end that is text": lambda: token(exp="tomorrow"),
-    "an end that is a list": lambda: token(exp=[NOW + 60]),
+    "an end that is a list": lambda: token(exp=[NOW + DAY]),
     "scopes of numbers": lambda: token(scope=[1]),
     "scopes that are an object": lambda: token(scope={"admin": True}),
     "another algorithm of the same key": lambda: token(algorithm="HS512"),
-    "unsigned": lambda: jwt.encode({"sub": "ada", "exp": NOW + 60}, None, "none"),
+    "unsigned": lambda: jwt.encode({"sub": "ada", "exp": NOW + DAY}, None, "none"),
     "unsigned, in other letters": lambda: f"{segment({'alg': 'nOnE'})}.{segment({'sub': 'ada'})}.",
     "another header": lambda: ".".join([segment({"alg": "HS256", "kid": "x"}), *token().split(".")[1:]]),
     "another user": lambda: ".".join([token().split(".")[0], segment({"sub": "root"}), token().split(".")[2]]),
@@ -147,7 +147,7 @@ async def test_a_user_that_is_no_user_id_is_refused() -> None:
 async def test_a_public_key_is_never_taken_for_a_secret() -> None:
     asked = authenticator(PEM, algorithms=["RS256"])
     assert isinstance(await ask(asked, token(RSA, "RS256")), Identity)
-    signed = f"{segment({'alg': 'HS256', 'typ': 'JWT'})}.{segment({'sub': 'root', 'exp': NOW + 600})}"
+    signed = f"{segment({'alg': 'HS256', 'typ': 'JWT'})}.{segment({'sub': 'root', 'exp': NOW + DAY})}"
     forged = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signed.encode(), PEM.encode())
     await refused(asked, f"{signed}.{base64.urlsafe_b64encode(forged).decode().rstrip('=')}")
     await refused(asked, token(rsa.generate_private_key(65537, 2048), "RS256"))
@@ -250,11 +250,11 @@ def test_a_mistake_is_told_at_once_with_the_way_out_and_without_the_key(key: Any
 async def test_a_connection_is_opened_renewed_and_never_handed_over(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     options: Any = {"registry": Registry(), "authenticate": authenticator(later=True), "user_id": NOT_GIVEN}
-    first, second, eve = token(), token(exp=NOW + 600), token(sub="eve")
+    first, second, eve = token(), token(exp=NOW + DAY), token(sub="eve")
     async with connect(token=first, **options) as client:
         renewed = await client.call("ws.authenticate", {"token": second})
         assert renewed.problem is None
-        assert renewed.events[0].payload == {"user_id": "ada", "expires_at": NOW + 600}
+        assert renewed.events[0].payload == {"user_id": "ada", "expires_at": NOW + DAY}
         for given, code in (
             (token(OTHER), "unauthenticated"),
             (eve, "forbidden"),
