@@ -143,6 +143,7 @@ async def run_websocket(
             raise
     transport = AsgiTransport(info, send, asyncio.current_task())
     session = hub.open(transport, admission, surroundings)
+    del admission  # which would stay in memory for as long as the connection does
     await _read(session, transport, receive)
 
 

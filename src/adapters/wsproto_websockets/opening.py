@@ -100,7 +100,7 @@ class Opening:
             else:
                 self._admitted[connection] = admission
                 # Whatever happens on the way, this is called in the end, and the place is given back.
-                connection.connection_lost_waiter.add_done_callback(partial(self._lost, connection, admission))
+                connection.connection_lost_waiter.add_done_callback(partial(self._lost, connection))
         if self._response_hook is not None:
             return await _result(self._response_hook(connection, request, refusal or response)) or refusal
         return refusal
@@ -128,9 +128,10 @@ class Opening:
             return type(protocol).select_subprotocol(protocol, offered)
         return None
 
-    def _lost(self, connection: ServerConnection, admission: Admission, _: object) -> None:
-        self._admitted.pop(connection, None)
-        self._hub.release(admission)
+    def _lost(self, connection: ServerConnection, _: object) -> None:
+        admission = self._admitted.pop(connection, None)
+        if admission is not None:
+            self._hub.release(admission)
 
     def _problem(self, problem: Problem, request: Request) -> Response:
         base_url = self._hub.settings.problem_type_base_url

@@ -131,6 +131,7 @@ class Server:
     async def _serve(self, connection: ServerConnection) -> None:
         admission = self._opening.take(connection)
         session = self.hub.open(WebSocketsTransport(admission.info, connection), admission)
+        del admission  # which would stay in memory for as long as the connection does
         self._sessions.add(session)
         try:
             await read(session, connection)
