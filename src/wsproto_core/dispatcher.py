@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import Future as ThreadFuture
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from pydantic import BaseModel
 from pydantic_core import from_json
 
 from wsproto_core.context import ActionContext
@@ -237,7 +238,7 @@ class Dispatcher:
         if hasattr(result, "emit"):
             await call.emit(result)
             return 1
-        if isinstance(result, Iterable) and not isinstance(result, (str, bytes, dict)):
+        if isinstance(result, Iterable) and not isinstance(result, (str, bytes, dict, BaseModel)):
             emitted = 0
             for event in result:
                 await call.emit(_checked_event(call, event))

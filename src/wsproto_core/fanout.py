@@ -209,6 +209,8 @@ class Fanout:
 async def _encode_emittable(
     event: Emittable, audiences: tuple[Audience, ...]
 ) -> tuple[EncodedEvent, tuple[Audience, ...]]:
+    if not hasattr(event, "emit"):
+        raise TypeError(f"An Event is emitted, or what has an async emit(), and no {type(event).__name__}.")
     envelope = await event.emit()
     if not isinstance(envelope, EventEnvelope):
         raise TypeError(f"{type(event).__name__}.emit() must return an EventEnvelope, not {type(envelope).__name__}.")

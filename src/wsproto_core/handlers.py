@@ -49,6 +49,7 @@ _FILLERS: Final[dict[str, _Filler]] = {
 # The modules between a decorator and the code that it is applied in.
 _REGISTERING: Final = frozenset({"wsproto_core.handlers", "wsproto_core.registry", "wsproto_core.classes"})
 # How class-style actions and untyped handlers name what they want.
+_NEVER_OBJECTS: Final = (int, float, str, bool, bytes, list, tuple, set, frozenset, type(None))
 _BY_NAME: Final = {"payload": "payload", "context": "context", "message": "envelope", "envelope": "envelope"}
 
 
@@ -258,6 +259,12 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 def _check_payload_type(payload_type: Any, what: str) -> None:
     if typing.get_origin(payload_type) is Literal:
         raise HandlerSignatureError(f"{what}: a payload is a JSON object, so a Literal can never match one.")
+    kind = typing.get_origin(payload_type) or payload_type
+    if any(kind is each for each in _NEVER_OBJECTS):
+        raise HandlerSignatureError(
+            f"{what}: a payload is a JSON object, so {payload_type!r} can never match one. Make it a field of a "
+            "pydantic model, a dataclass or a TypedDict."
+        )
     try:
         # What a model names and a later class brings is let through; the first message finds out.
         TypeAdapter(payload_type)

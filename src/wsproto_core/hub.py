@@ -273,7 +273,10 @@ class Hub:
             Exception: what the engine raises; TimeoutError when it does not answer.
         """
         if self._attendance is None:
-            raise ConfigurationError("Presence is off here; configure it with presence=True.")
+            raise ConfigurationError(
+                "Presence is off here: presence=False, or the engine of the backplane keeps nothing. Configure "
+                "presence=True, for NATS and channel layers presence=Presence(store=…)."
+            )
         audience = parse_subscription(topic) if isinstance(topic, str) else as_audiences(topic)[0]
         return await self._attendance.members(audience.topic or "")
 

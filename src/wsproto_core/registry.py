@@ -147,6 +147,7 @@ class Router:
         Raises:
             DuplicateNameError, ReservedNameError, HandlerSignatureError, ConfigurationError.
         """
+        _check_decorates(name, "action")
         names = caller_names()
 
         def register(function: _Function) -> _Function:
@@ -223,6 +224,7 @@ class Router:
         Raises:
             DuplicateNameError, ReservedNameError.
         """
+        _check_decorates(kind, "recipient")
 
         def register(function: _Function) -> _Function:
             self.add_recipient(kind, function, replace=replace)
@@ -252,6 +254,7 @@ class Router:
         Raises:
             DuplicateNameError, ReservedNameError, HandlerSignatureError.
         """
+        _check_decorates(name, "event_handler")
         names = caller_names()
 
         def register(function: _Function) -> _Function:
@@ -427,6 +430,13 @@ def registry_or_default(registry: Router | None) -> Router:
     if not isinstance(registry, Router):
         raise ConfigurationError(f"registry must be a Registry or a Router, not {type(registry).__name__}.")
     return registry
+
+
+def _check_decorates(name: object, decorator: str) -> None:
+    """Refuse a decorator without parentheses, which would register nothing and take the handler's place."""
+    if callable(name):
+        called = getattr(name, "__name__", "name")
+        raise RegistrationError(f'@{decorator} is called with a name: write @{decorator}("{called}").')
 
 
 def _taken(what: str, name: object, holder: object) -> DuplicateNameError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -18,6 +19,7 @@ from wsproto_core.documentation import (
     check_url_path,
 )
 from wsproto_core.errors import ConfigurationError
+from wsproto_core.handlers import positional_count
 from wsproto_core.limits import Limits
 from wsproto_core.origins import OriginPolicy
 from wsproto_core.presence import Presence
@@ -32,6 +34,15 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = ["HubOptions", "Settings", "check_option_names"]
+
+# The functions among the settings, and what each is called with.
+_HOOKS: Final = {
+    "authenticate": ("info",),
+    "authorize_docs": ("info",),
+    "authorize_subscribe": ("context", "audience"),
+    "on_connect": ("context",),
+    "on_disconnect": ("context", "code", "reason"),
+}
 
 Hook = Callable[..., Any]
 AuthorizeSubscribe = Callable[[Any, Audience], bool | Awaitable[bool]]
@@ -172,10 +183,8 @@ class Settings:
                 raise ConfigurationError(f"{name} must be True or False, not {value!r}.")
         for name in ("autodiscover_modules", "autodiscover_packages"):
             object.__setattr__(self, name, check_names(getattr(self, name), name))
-        for name in ("authenticate", "authorize_docs", "authorize_subscribe", "on_connect", "on_disconnect"):
-            value = getattr(self, name)
-            if value is not None and not callable(value):
-                raise ConfigurationError(f"{name} must be a function or None, not {type(value).__name__}.")
+        for name in _HOOKS:
+            _check_hook(name, getattr(self, name))
         if not isinstance(self.limits, Limits):
             raise ConfigurationError(f"limits must be a Limits(...), not {type(self.limits).__name__}.")
         if isinstance(self.allowed_origins, Iterable) and not isinstance(self.allowed_origins, str):
@@ -218,8 +227,36 @@ class Settings:
         Raises:
             ConfigurationError: an unknown name, with the one that was probably meant; a value that makes no sense.
         """
+        of_limits = [each for each in options if each in {limit.name for limit in fields(Limits)}]
+        if of_limits:
+            raise ConfigurationError(f"{of_limits[0]!r} is one of the limits: limits=Limits({of_limits[0]}=…).")
         check_option_names(options, cls, "There is no setting")
         return cls(**options)
+
+
+def _check_hook(name: str, value: object) -> None:
+    takes = _HOOKS[name]
+    if value is None:
+        return
+    if not callable(value):
+        raise ConfigurationError(f"{name} must be a function or None, not {type(value).__name__}.")
+    if not _takes(value, len(takes), or_fewer=name == "on_disconnect"):
+        raise ConfigurationError(f"{name} is called with ({', '.join(takes)}), which {value!r} does not take.")
+
+
+def _takes(function: Callable[..., Any], count: int, *, or_fewer: bool) -> bool:
+    """Say whether a function can be called with so many arguments; if its signature cannot be read, it can."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return True
+    if or_fewer:
+        count = min(count, positional_count(function))
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def check_option_names(options: Iterable[str], settings: type[DataclassInstance], what: str) -> None:

@@ -78,6 +78,26 @@ async def test_the_claims_of_user_and_scopes_have_the_names_that_they_are_given(
     assert without.scopes == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (lambda: token(exp=NOW - 1), "ExpiredSignatureError"),
+        (lambda: token(aud="shop"), "InvalidAudienceError"),
+        (lambda: token(OTHER), "InvalidSignatureError"),
+        (lambda: jwt.encode({"sub": "ada"}, SECRET), "MissingRequiredClaimError"),
+        (lambda: token(algorithm="HS512"), "its algorithm is not one of HS256"),
+    ],
+)
+async def test_the_log_says_why_at_the_level_of_debugging(
+    given: Callable[[], str], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="wsproto_core.security")
+    told = given()
+    await refused(authenticator(), told)
+    assert caplog.messages == [f"a token was refused: {reason}"]
+    assert told not in caplog.text
+
+
 async def test_a_user_may_be_an_integer() -> None:
     assert await ask(authenticator(), token(sub=42, exp=NOW + DAY)) == Identity(42, expires_at=NOW + DAY)
 

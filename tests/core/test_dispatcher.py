@@ -256,7 +256,9 @@ async def test_an_envelope_without_payload_has_an_empty_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["text", b"bytes", {"a": 1}, 5, True, object()], ids=lambda value: type(value).__name__
+    "wrong",
+    ["text", b"bytes", {"a": 1}, 5, True, object(), Text(text="a model")],
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("form", ["plain", "async", "in a list", "generator", "async generator"])

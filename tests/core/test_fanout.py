@@ -251,6 +251,8 @@ async def test_what_emits_no_envelope_is_a_type_error() -> None:
         async def emit(self) -> Any:
             return {"event": "raw"}
 
+    with pytest.raises(TypeError, match=r"An Event is emitted, or what has an async emit\(\), and no dict"):
+        await Hub().emit({"event": "raw"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"Wrong\.emit\(\) must return an EventEnvelope, not dict"):
         await hub_of().emit(Wrong(), to=room("a"))
 

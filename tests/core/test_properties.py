@@ -584,8 +584,11 @@ def test_the_decoder_gives_a_message_or_a_problem(decoder: Decoder, raw: bytes) 
 
 
 @given(document=st.dictionaries(st.sampled_from(["msg_id", "req_id", "action", "payload"]), JSON))
+@example(document={"action": "\ud800\udc00"})
 def test_the_names_in_a_message_are_read_without_an_exception(document: dict[str, Any]) -> None:
-    action, req_id = DECODER.names_in(dumped(document).encode())
+    raw = dumped(document)
+    document = json.loads(raw)  # in which two surrogates side by side are one character
+    action, req_id = DECODER.names_in(raw.encode())
     assert action is None or action == document["action"].strip()
     assert req_id is None or req_id == document["req_id"].lower()
 

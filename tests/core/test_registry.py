@@ -217,13 +217,16 @@ def test_a_built_in_recipient_stays_as_it_is(registry: Registry, kind: str) -> N
             RegistrationError,
             "subclass of Exception",
         ),
+        (lambda registry: registry.action(say), RegistrationError, r'write @action\("say"\)'),
+        (lambda registry: registry.recipient(resolve), RegistrationError, r'write @recipient\("resolve"\)'),
+        (lambda registry: registry.event_handler(alert), RegistrationError, r'write @event_handler\("alert"\)'),
         (lambda registry: registry.include(registry), RegistrationError, "cannot include itself"),
         (lambda registry: registry.include(Router(), prefix=" "), RegistrationError, "A prefix is"),
         (lambda registry: registry.include(Router(), tags="chat"), ConfigurationError, "tags takes a list"),
         (lambda registry: Router(tags="chat"), ConfigurationError, "tags takes a list"),
         (lambda registry: registry.event_handler("x", tags="chat")(alert), ConfigurationError, "tags takes a list"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_what_cannot_be_registered_is_refused(
     registry: Registry, register: Any, error: type[Exception], message: str

@@ -80,6 +80,16 @@ def test_a_setting_is_kept_in_the_form_in_which_it_is_used(name: str, given: Any
     assert getattr(Settings.of({name: given}), name) == kept
 
 
+class Unreadable:
+    """Has no signature that can be read, as some of what is written in C."""
+
+    @property
+    def __signature__(self) -> object:
+        raise ValueError("no signature found")
+
+    def __call__(self, *arguments: object) -> None: ...
+
+
 @pytest.mark.parametrize("registry", [Registry(), Router(prefix="chat.")])
 def test_a_registry_of_ones_own_is_used(registry: Router) -> None:
     assert Settings(registry=registry).registry is registry
@@ -132,12 +142,42 @@ def test_a_setting_that_makes_no_sense_is_refused_with_its_name(name: str, value
     [
         ("allowed_origin", "There is no setting 'allowed_origin'. Did you mean 'allowed_origins'?"),
         ("xyz", "There is no setting 'xyz'. There are: registry, "),
+        ("max_connections", "'max_connections' is one of the limits: limits=Limits(max_connections=…)."),
     ],
 )
 def test_an_unknown_setting_is_refused_with_the_one_that_was_meant(name: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         Settings.of({"require_ids": False, name: 1})
     assert str(refusal.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "hook", "takes"),
+    [
+        ("authenticate", lambda: None, "info"),
+        ("authorize_docs", lambda: None, "info"),
+        ("authorize_subscribe", lambda context: True, "context, audience"),
+        ("on_connect", lambda context, code: None, "context"),
+        ("on_disconnect", lambda context, code, reason, more: None, "context, code, reason"),
+    ],
+)
+def test_a_function_that_cannot_be_called_as_it_will_be_is_refused(name: str, hook: Any, takes: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{name} is called with \({takes}\), which .* does not take"):
+        Settings.of({name: hook})
+
+
+def test_a_function_whose_signature_cannot_be_read_is_taken() -> None:
+    hook = Unreadable()
+    assert Settings(authenticate=hook).authenticate is hook
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [lambda: None, lambda context: None, lambda context, code, reason: None, lambda *any: None],
+    ids=["nothing", "the context", "all", "whatever comes"],
+)
+def test_on_disconnect_takes_as_much_as_it_wants(hook: Any) -> None:
+    assert Settings(on_disconnect=hook).on_disconnect is hook
 
 
 def test_settings_do_not_change() -> None:

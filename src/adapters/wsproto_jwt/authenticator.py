@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, cast
@@ -24,6 +25,8 @@ KeyFunction = Callable[[str], Any | Awaitable[Any]]
 
 A plain function runs in a thread and may wait.
 """
+
+log = logging.getLogger("wsproto_core.security")
 
 _NAME: Final = "JwtAuthenticator"
 # What a token makes of the library beside its own exceptions: numbers, texts and nesting that are none.
@@ -101,6 +104,7 @@ class JwtAuthenticator:
         except _BROKEN:
             raise invalid_token() from None
         if algorithm not in self._algorithms:
+            log.debug("a token was refused: its algorithm is not one of %s", ", ".join(self._algorithms))
             raise invalid_token()
         key = await self._find_key(token) if callable(self._key) else self._key
         try:
@@ -115,8 +119,9 @@ class JwtAuthenticator:
                 options={"require": self._required, "verify_sub": False},
             )
             return self._identity(claims)
-        except _BROKEN:
-            # Whatever the library says may quote the token.
+        except _BROKEN as error:
+            # Whatever the library says may quote the token; the name of its exception does not.
+            log.debug("a token was refused: %s", type(error).__name__)
             raise invalid_token() from None
 
     async def _find_key(self, token: str) -> Any:
